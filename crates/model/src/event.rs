@@ -1,0 +1,61 @@
+//! Events: what a bot is told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BotId, Conversation, ConversationId, EventId, Json, Message, MessageId, Timestamp, User, UserId,
+};
+
+/// How far an event has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventStatus {
+    /// It waits for the bot.
+    Pending,
+    /// The bot has taken it.
+    Processed,
+    /// Nobody wanted it.
+    Ignored,
+    /// It could not be delivered; it is kept and can be replayed.
+    Failed,
+}
+
+/// What an event carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventPayload {
+    /// A message came in. Message, author and conversation are as they are when the event is
+    /// read, not as they were when it was made.
+    MessageCreated(Box<(Message, User, Conversation)>),
+    /// Anything else, as given.
+    Other(Json),
+}
+
+/// Something a bot is told, at least once and with the same id on each try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// The bot that is told.
+    pub bot: BotId,
+    /// `message_created`, or `<alias>:<name>` from an integration, or the bot's own name.
+    pub kind: String,
+    /// What it carries.
+    pub payload: EventPayload,
+    /// The conversation it belongs to, if any: events of one conversation are delivered in order.
+    pub conversation: Option<ConversationId>,
+    /// The user it concerns.
+    pub user: Option<UserId>,
+    /// The message it concerns.
+    pub message: Option<MessageId>,
+    /// How far it has got.
+    pub status: EventStatus,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+impl Event {
+    /// The kind of events that announce an incoming message.
+    pub const MESSAGE_CREATED: &'static str = "message_created";
+}

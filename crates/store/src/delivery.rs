@@ -1,0 +1,230 @@
+//! The outbox: what waits to be delivered to bots and channels.
+//!
+//! A *lane's line* is (destination, conversation). Only the head of a line can be claimed, so first
+//! deliveries keep the order in which they were enqueued; what has no conversation has no order. A
+//! claim is a lease with an epoch, and each result is written only if the epoch is still current.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use switchboard_model::{
+    BotId, Conversation, ConversationId, DeliveryId, Event, EventId, IntegrationId, Json, Message,
+    MessageId, Result, TagPatch, Timestamp, User,
+};
+
+use crate::{Page, PageRequest};
+
+/// Where deliveries go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// To all bots.
+    Bots,
+    /// To one channel account.
+    Channel(IntegrationId),
+}
+
+/// Takes deliveries to work on.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// From this lane.
+    pub lane: Lane,
+    /// At most so many.
+    pub limit: usize,
+    /// For so long; a delivery not finished by then can be claimed again.
+    pub lease: Duration,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What was claimed.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The deliveries, at most one of each line.
+    pub deliveries: Vec<ClaimedDelivery>,
+    /// When the next one of this lane that was not claimed is due (in the past: at once).
+    pub next_due: Option<Timestamp>,
+}
+
+/// A delivery under lease.
+#[derive(Debug, Clone)]
+pub struct ClaimedDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The number of this claim.
+    pub epoch: i64,
+    /// The number of this try, from 1.
+    pub attempt: u32,
+    /// Since when it blocks its line by trying; waits that the other side asked for are left out.
+    pub trying_since: Timestamp,
+    /// The bot it belongs to.
+    pub bot: BotId,
+    /// What to deliver.
+    pub subject: Subject,
+    /// The parts that have already left.
+    pub progress: Vec<SentPart>,
+}
+
+/// What to deliver.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// An event, to the bot.
+    Event(Box<Event>),
+    /// A message, to the channel.
+    Message(Box<OutgoingMessage>),
+    /// The subject was deleted meanwhile: finish it as dead.
+    Gone,
+}
+
+/// A message on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingMessage {
+    /// The message.
+    pub message: Message,
+    /// Its author.
+    pub user: User,
+    /// Its conversation, whose tags say where to send it.
+    pub conversation: Conversation,
+}
+
+/// A part of a message that the channel has taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentPart {
+    /// Its number, from 0.
+    pub part: u32,
+    /// The id the channel gave it.
+    pub external_id: String,
+}
+
+/// Writes the result of a try.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The claim.
+    pub epoch: i64,
+    /// The result.
+    pub outcome: Outcome,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// The result of a try.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was taken.
+    Delivered {
+        /// Messages that the bot gave in its answer: stored and enqueued with the completion.
+        replies: Vec<Reply>,
+        /// Tags to merge into the message that was sent (the channel's ids).
+        tags: TagPatch,
+    },
+    /// Try again.
+    Retry {
+        /// After so long.
+        after: Duration,
+        /// Why.
+        error: String,
+        /// Whether the try counts: a wait that the other side asked for uses up no attempt and
+        /// no patience.
+        counts: bool,
+    },
+    /// Give it up; it is kept, visible and replayable.
+    Dead {
+        /// Why.
+        error: String,
+    },
+    /// It may have been taken, and is not to be tried again by itself.
+    Uncertain {
+        /// What happened.
+        error: String,
+    },
+}
+
+/// A message that a bot gave in its answer to an event.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The message's id.
+    pub message: MessageId,
+    /// The id of its delivery.
+    pub delivery: DeliveryId,
+    /// Its type.
+    pub kind: String,
+    /// Its content.
+    pub payload: Json,
+}
+
+/// A delivery as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The event it delivers.
+    pub event: Option<EventId>,
+    /// The message it delivers.
+    pub message: Option<MessageId>,
+    /// The conversation.
+    pub conversation: Option<ConversationId>,
+    /// How far it is.
+    pub status: DeliveryRecordStatus,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The last error.
+    pub error: Option<String>,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryRecordStatus {
+    /// It waits: for its turn, its time or a worker.
+    Pending,
+    /// A worker has it.
+    InFlight,
+    /// It was taken.
+    Delivered,
+    /// It may have been taken.
+    Uncertain,
+    /// It was given up.
+    Dead,
+}
+
+/// Keeps the outbox.
+#[async_trait]
+pub trait DeliveryStore {
+    /// Claims heads of lines that are due, longest due first.
+    async fn claim(&self, claim: Claim) -> Result<Claimed>;
+
+    /// Writes the result of a try. `false` if the claim is no longer current: nothing was written.
+    async fn finish(&self, finish: Finish) -> Result<bool>;
+
+    /// Remembers a part that has left, before the next one is sent. `false` as for `finish`.
+    async fn record_part(&self, id: DeliveryId, epoch: i64, part: SentPart) -> Result<bool>;
+
+    /// Frees everything that is in flight, at the start of the only process that can hold leases.
+    async fn release_in_flight(&self, now: Timestamp) -> Result<usize>;
+
+    /// Lists a bot's deliveries, newest first.
+    async fn list_deliveries(
+        &self,
+        bot: BotId,
+        status: Option<DeliveryRecordStatus>,
+        conversation: Option<ConversationId>,
+        page: PageRequest,
+    ) -> Result<Page<DeliveryRecord>>;
+
+    /// Enqueues a dead or uncertain delivery again at the end of its line, with its progress; the
+    /// event or message keeps its id. `None` if there is no such delivery; one that is neither
+    /// dead nor uncertain is `InvalidPayload`.
+    async fn replay_delivery(
+        &self,
+        bot: BotId,
+        id: DeliveryId,
+        now: Timestamp,
+    ) -> Result<Option<DeliveryRecord>>;
+
+    /// Whether anything of a conversation waits or is in flight, to its bot or its channel.
+    async fn is_busy(&self, bot: BotId, conversation: ConversationId) -> Result<bool>;
+}

@@ -1,0 +1,68 @@
+//! Events.
+
+use async_trait::async_trait;
+use switchboard_model::{
+    BotId, ConversationId, DeliveryId, Event, EventId, EventStatus, Json, MessageId, Result,
+    Timestamp, UserId,
+};
+
+use crate::{Page, PageRequest};
+
+/// An event to store and deliver to the bot.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: EventId,
+    /// The id of its delivery.
+    pub delivery: DeliveryId,
+    /// The bot that is told.
+    pub bot: BotId,
+    /// Its type as the bot sees it.
+    pub kind: String,
+    /// Its payload.
+    pub payload: Json,
+    /// The conversation it belongs to.
+    pub conversation: Option<ConversationId>,
+    /// The user it concerns.
+    pub user: Option<UserId>,
+    /// The message it concerns.
+    pub message: Option<MessageId>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Which events to list: newest first.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Of this type.
+    pub kind: Option<String>,
+    /// Of types that start so (an integration sees only its own).
+    pub kind_prefix: Option<String>,
+    /// Of this conversation.
+    pub conversation: Option<ConversationId>,
+    /// Concerning this user.
+    pub user: Option<UserId>,
+    /// Concerning this message.
+    pub message: Option<MessageId>,
+    /// In this state.
+    pub status: Option<EventStatus>,
+}
+
+/// Keeps events.
+#[async_trait]
+pub trait EventStore {
+    /// Stores an event and enqueues its delivery. Unknown ids are `ReferenceNotFound` (fields
+    /// `conversationId`, `userId`, `messageId`).
+    async fn create_event(&self, event: NewEvent) -> Result<Event>;
+
+    /// The event with this id.
+    async fn get_event(&self, bot: BotId, id: EventId) -> Result<Option<Event>>;
+
+    /// Lists events, newest first.
+    async fn list_events(
+        &self,
+        bot: BotId,
+        filter: EventFilter,
+        page: PageRequest,
+    ) -> Result<Page<Event>>;
+}

@@ -1,0 +1,163 @@
+//! What channels bring in.
+
+use async_trait::async_trait;
+use switchboard_model::{
+    BotId, Conversation, ConversationId, DeliveryId, EventId, IntegrationId, Json, MessageId,
+    Result, Tags, Timestamp, UserId,
+};
+
+use crate::Key;
+
+/// Some external updates in the order of their arrival, taken together.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The bot.
+    pub bot: BotId,
+    /// The integration they came through.
+    pub integration: IntegrationId,
+    /// The updates.
+    pub items: Vec<Inbound>,
+    /// Where the poll is after them.
+    pub position: Option<PollPosition>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Where polling an account has got to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollPosition {
+    /// The account as the channel names it (Telegram: the bot's numeric id), not the secret.
+    pub account: String,
+    /// The first number not yet taken.
+    pub next: i64,
+}
+
+/// One external update.
+#[derive(Debug, Clone)]
+pub struct Inbound {
+    /// What it is recognised by when it comes again; without, it is stored each time.
+    pub once: Option<Key>,
+    /// The id of its event, should it be new.
+    pub event: EventId,
+    /// The id of the event's delivery.
+    pub delivery: DeliveryId,
+    /// What it brings.
+    pub content: InboundContent,
+}
+
+/// What an external update brings.
+#[derive(Debug, Clone)]
+pub enum InboundContent {
+    /// Something said.
+    Message(Box<InboundMessage>),
+    /// Anything else.
+    Event(Box<InboundEvent>),
+}
+
+/// The external thread something belongs to.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    /// The id of the conversation, should one be made.
+    pub id: ConversationId,
+    /// The channel.
+    pub channel: String,
+    /// The identifying tags; not empty, and among `tags`.
+    pub identity: Tags,
+    /// All tags.
+    pub tags: Tags,
+}
+
+/// The external sender.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The id of the user, should one be made.
+    pub id: UserId,
+    /// The identifying tags; not empty, and among `tags`.
+    pub identity: Tags,
+    /// All tags; merged into a found user.
+    pub tags: Tags,
+    /// The name; if given, it replaces that of a found user.
+    pub name: Option<String>,
+}
+
+/// Something said.
+#[derive(Debug, Clone)]
+pub struct InboundMessage {
+    /// Where.
+    pub thread: Thread,
+    /// By whom; becomes a participant.
+    pub sender: Sender,
+    /// The message's id, should it be new.
+    pub id: MessageId,
+    /// Its type.
+    pub kind: String,
+    /// Its content.
+    pub payload: Json,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Anything else that a channel tells of.
+#[derive(Debug, Clone)]
+pub struct InboundEvent {
+    /// The event's type as a bot sees it.
+    pub kind: String,
+    /// Its payload.
+    pub payload: Json,
+    /// The thread it belongs to. If that is no conversation yet, none is made.
+    pub thread: Option<Thread>,
+    /// Who caused it; made if new.
+    pub sender: Option<Sender>,
+}
+
+/// What became of an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ingested {
+    /// A new message, and the event that announces it.
+    Message {
+        /// The message.
+        message: MessageId,
+        /// Its event.
+        event: EventId,
+        /// Its conversation.
+        conversation: Conversation,
+        /// Whether the conversation is new.
+        conversation_created: bool,
+        /// Its author.
+        user: UserId,
+        /// Whether the author is new.
+        user_created: bool,
+    },
+    /// A new event.
+    Event {
+        /// The event.
+        event: EventId,
+        /// Its conversation, if it has one.
+        conversation: Option<ConversationId>,
+    },
+    /// It had come before; nothing was written.
+    Duplicate,
+}
+
+/// Takes what channels bring in.
+#[async_trait]
+pub trait IngestStore {
+    /// Takes all updates of a batch in order, and the position with them, or nothing. For each new
+    /// message: thread → conversation, sender → user, participant, message, event and its delivery.
+    async fn ingest(&self, batch: Batch) -> Result<Vec<Ingested>>;
+
+    /// Where polling an account has got to, and when that was written.
+    async fn poll_position(
+        &self,
+        integration: IntegrationId,
+        account: &str,
+    ) -> Result<Option<(i64, Timestamp)>>;
+
+    /// Writes a position without updates. Going back is allowed: numbering may restart.
+    async fn set_poll_position(
+        &self,
+        integration: IntegrationId,
+        position: PollPosition,
+        now: Timestamp,
+    ) -> Result<()>;
+}

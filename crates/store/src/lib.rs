@@ -1,0 +1,109 @@
+//! How Switchboard's objects are kept: the [`Store`] trait and its commands.
+//!
+//! Promises of every store:
+//! - Each method is one whole command: it happens entirely or not at all, and an `Ok` means that
+//!   it is durable on disk. Callers never compose a transaction of several calls.
+//! - Commands are linearizable: racing ones end as some serial order of them would.
+//! - Everything is scoped by bot. An object of another bot is absent: `None`, or a "not found".
+//! - The cost of a command does not depend on how much is stored.
+//!
+//! What never happens here: checking who may do what, translating tags between views, HTTP, SQL.
+//! Tags in commands and results are named as a bot sees them.
+//!
+//! # How to add a command
+//! 1. Declare its input, its outcome and its promise in the file of its noun, and the method in
+//!    that file's trait.
+//! 2. Write the method in the file of the same name in each `store-*` crate.
+//! 3. Test it in the file of the same name in [`contract`]: one suite for every backend.
+
+pub mod access;
+pub mod contract;
+pub mod conversation;
+pub mod delivery;
+pub mod event;
+pub mod ingest;
+pub mod message;
+pub mod page;
+pub mod state;
+pub mod user;
+
+use async_trait::async_trait;
+use switchboard_model::{ConversationId, Result};
+use tokio::sync::broadcast;
+
+pub use access::{
+    AccessStore, CreateBot, IntegrationChange, NewIntegration, NewToken, SealedSecret, TokenHash,
+};
+pub use conversation::{
+    ConversationFilter, ConversationStore, CreateConversation, Created, GetOrCreateConversation,
+    Place, Rekey, Rekeyed,
+};
+pub use delivery::{
+    Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
+    Lane, Outcome, OutgoingMessage, Reply, SentPart, Subject,
+};
+pub use event::{EventFilter, EventStore, NewEvent};
+pub use ingest::{
+    Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested,
+    PollPosition, Sender, Thread,
+};
+pub use message::{
+    Discriminate, Idempotency, MessageFilter, MessageStore, MessageUpdate, NewMessage, PostMessage,
+    Posted,
+};
+pub use page::{Cursor, Page, PageRequest, SortField, SortOrder};
+pub use state::{SetState, StateKey, StateOwner, StateStore};
+pub use user::{GetOrCreateUser, NewUser, UserFilter, UserStore, UserUpdate};
+
+/// A 16-byte digest that stands for an external identity (see `Once` in ARCHITECTURE.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key(pub [u8; 16]);
+
+/// The answer of a get-or-create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<T> {
+    /// The object, found or made.
+    pub value: T,
+    /// Whether this very call has made it. Exactly one of any number of racing calls is told so.
+    pub created: bool,
+}
+
+/// Something that committed, for those who wait for it. A hint: it may be lost (a lagging
+/// receiver), never early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A delivery in this lane has become ready.
+    Lane(Lane),
+    /// A message or a delivery of this conversation has changed.
+    Conversation(ConversationId),
+}
+
+/// A place to keep everything. See the module's documentation for what each store promises.
+#[async_trait]
+pub trait Store:
+    AccessStore
+    + ConversationStore
+    + UserStore
+    + MessageStore
+    + IngestStore
+    + EventStore
+    + StateStore
+    + DeliveryStore
+    + Send
+    + Sync
+    + 'static
+{
+    /// Tells of commits as they happen.
+    fn changes(&self) -> broadcast::Receiver<Change>;
+
+    /// Whether writes get through: waits for an empty write to commit.
+    async fn ping(&self) -> Result<()>;
+
+    /// Removes a bounded number of rows that nobody can see any more (expired states, what belongs
+    /// to deleted conversations). Tells how many, so that a caller can go on while there are any.
+    async fn sweep(&self) -> Result<usize>;
+
+    /// Finishes the writes that were accepted and closes the database. Later calls answer
+    /// [`switchboard_model::Error::Unavailable`].
+    async fn close(&self) -> Result<()>;
+}

@@ -1,0 +1,142 @@
+//! Messages.
+
+use async_trait::async_trait;
+use switchboard_model::{
+    BotId, ConversationId, DeliveryId, Direction, EventId, Json, Message, MessageId, Result,
+    TagPatch, Tags, Timestamp, UserId,
+};
+
+use crate::{Found, Key, Page, PageRequest};
+
+/// A message to store.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it is said.
+    pub conversation: ConversationId,
+    /// Who says it; becomes a participant.
+    pub user: UserId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Its type.
+    pub kind: String,
+    /// Its content.
+    pub payload: Json,
+    /// Its tags.
+    pub tags: Tags,
+    /// Whether a program says it in a person's name.
+    pub synthetic: bool,
+}
+
+/// How a message is recognised when it is posted again.
+#[derive(Debug, Clone)]
+pub enum Discriminate {
+    /// It never is: each call stores one.
+    Never,
+    /// By tags, within its conversation: the first whose tags contain every pair.
+    ByTags(Tags),
+    /// By a key that the caller made up, within its bot.
+    ByKey(Idempotency),
+}
+
+/// A key that the caller made up (header `Idempotency-Key`).
+#[derive(Debug, Clone, Copy)]
+pub struct Idempotency {
+    /// The digest of the key.
+    pub key: Key,
+    /// The digest of the request, to tell a repetition from another use of the same key.
+    pub request: Key,
+}
+
+/// Stores a message and hands it on: an incoming one becomes an event to the bot, an outgoing one
+/// a delivery to the conversation's integration (failed at once, and visibly, if that is inactive).
+#[derive(Debug, Clone)]
+pub struct PostMessage {
+    /// The bot.
+    pub bot: BotId,
+    /// The message.
+    pub message: NewMessage,
+    /// How to recognise it. A recognised one is answered as it is stored, and nothing is handed on.
+    pub discriminate: Discriminate,
+    /// The id of the event, if one is made.
+    pub event: EventId,
+    /// The id of the delivery.
+    pub delivery: DeliveryId,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// The outcome of [`MessageStore::post_message`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Posted {
+    /// It is stored, by this call or an earlier one.
+    Stored(Found<Message>),
+    /// The key was used for another request; nothing was written.
+    KeyReused,
+}
+
+/// A change of a message.
+#[derive(Debug, Clone, Default)]
+pub struct MessageUpdate {
+    /// Tags to merge.
+    pub tags: TagPatch,
+    /// A new payload.
+    pub payload: Option<Json>,
+}
+
+/// Which messages to list: newest first.
+#[derive(Debug, Clone, Default)]
+pub struct MessageFilter {
+    /// Of this conversation (then by place in it); otherwise of the whole bot.
+    pub conversation: Option<ConversationId>,
+    /// With each of these tags.
+    pub tags: Tags,
+    /// Stored at this time or later.
+    pub after: Option<Timestamp>,
+    /// Stored at this time or earlier.
+    pub before: Option<Timestamp>,
+    /// Only messages of conversations of this integration.
+    pub integration: Option<switchboard_model::IntegrationId>,
+}
+
+/// Keeps messages.
+#[async_trait]
+pub trait MessageStore {
+    /// Stores a message once and hands it on. An unknown conversation or user is
+    /// `ReferenceNotFound` (fields `conversationId`, `userId`).
+    async fn post_message(&self, command: PostMessage) -> Result<Posted>;
+
+    /// The message with this id.
+    async fn get_message(&self, bot: BotId, id: MessageId) -> Result<Option<Message>>;
+
+    /// Lists messages, newest first.
+    async fn list_messages(
+        &self,
+        bot: BotId,
+        filter: MessageFilter,
+        page: PageRequest,
+    ) -> Result<Page<Message>>;
+
+    /// The messages of a conversation with a place after `seq`, oldest first, at most `limit`.
+    async fn messages_after(
+        &self,
+        bot: BotId,
+        conversation: ConversationId,
+        seq: i64,
+        limit: usize,
+    ) -> Result<Vec<Message>>;
+
+    /// Merges tags and replaces the payload. It hands nothing on.
+    async fn update_message(
+        &self,
+        bot: BotId,
+        id: MessageId,
+        update: MessageUpdate,
+        now: Timestamp,
+    ) -> Result<Option<Message>>;
+
+    /// Deletes a message. What recognises it stays remembered, so that a redelivery does not bring
+    /// it back. `false` if there was none.
+    async fn delete_message(&self, bot: BotId, id: MessageId, now: Timestamp) -> Result<bool>;
+}

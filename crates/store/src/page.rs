@@ -1,0 +1,48 @@
+//! Lists come in pages.
+
+/// Where a page ended. Rows written or deleted meanwhile neither repeat nor skip others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The sort value of the last row shown.
+    pub at: i64,
+    /// The store's own number of that row, which breaks ties.
+    pub row: i64,
+}
+
+/// Which page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Go on after this one; from the start without.
+    pub after: Option<Cursor>,
+    /// At most so many items; 1 at least.
+    pub limit: usize,
+}
+
+/// Some items of a list, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Set if there are more. A page with a next one is never empty.
+    pub next: Option<Cursor>,
+}
+
+/// What conversations and users are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortField {
+    /// When they were made; ties by order of commit.
+    #[default]
+    CreatedAt,
+    /// When they last changed; ties by order of making.
+    UpdatedAt,
+}
+
+/// Which end comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortOrder {
+    /// Oldest first.
+    Ascending,
+    /// Newest first.
+    #[default]
+    Descending,
+}
