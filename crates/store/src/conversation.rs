@@ -119,7 +119,9 @@ pub struct ConversationFilter {
 #[async_trait]
 pub trait ConversationStore {
     /// Finds or makes the conversation of an identity, atomically. Other tags are merged into a
-    /// found one. An unknown participant is `ReferenceNotFound`.
+    /// found one, but for names of the identity and pairs that are its aliases: someone who still
+    /// knows it by an old name does not take the new one away. An unknown participant is
+    /// `ReferenceNotFound` (field `participants`).
     async fn get_or_create_conversation(
         &self,
         command: GetOrCreateConversation,

@@ -28,7 +28,7 @@ pub mod state;
 pub mod user;
 
 use async_trait::async_trait;
-use switchboard_model::{ConversationId, Result};
+use switchboard_model::{ConversationId, Result, Timestamp};
 use tokio::sync::broadcast;
 
 pub use access::{
@@ -101,7 +101,7 @@ pub trait Store:
 
     /// Removes a bounded number of rows that nobody can see any more (expired states, what belongs
     /// to deleted conversations). Tells how many, so that a caller can go on while there are any.
-    async fn sweep(&self) -> Result<usize>;
+    async fn sweep(&self, now: Timestamp) -> Result<usize>;
 
     /// Finishes the writes that were accepted and closes the database. Later calls answer
     /// [`switchboard_model::Error::Unavailable`].
