@@ -1,1 +1,103 @@
-//! TODO
+//! What the store's commands mean to integrations and bots.
+//!
+//! This room promises that each side sees its own view (an integration its bare tag `id`, a bot
+//! the same tag as `telegram:id`), that external ids become identities in one way only, and that
+//! every input is checked before the store is asked. One function is one command of the store.
+//!
+//! What never happens here: HTTP, SQL, waiting for bots or channels.
+
+pub mod access;
+pub mod caller;
+pub mod health;
+pub mod inbound;
+pub mod keys;
+pub mod vault;
+pub mod view;
+pub mod wire;
+
+use std::sync::Arc;
+
+use switchboard_model::{
+    BotId, ConversationId, DeliveryId, Environment, EventId, IntegrationId, MessageId, StateId,
+    TokenId, UserId,
+};
+use switchboard_store::Store;
+
+pub use caller::Caller;
+pub use health::{Condition, Health};
+pub use inbound::{
+    ExternalThread, ExternalUser, IncomingEvent, IncomingMessage, Update, UpdateContent,
+};
+pub use vault::Vault;
+pub use view::View;
+
+/// The store and what its commands need: ids, time, secrets. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    env: Environment,
+    vault: Vault,
+    health: Health,
+}
+
+macro_rules! new_ids {
+    ($($(#[$doc:meta])* $name:ident: $id:ty;)*) => {
+        impl Engine {$(
+            $(#[$doc])*
+            pub fn $name(&self) -> $id { <$id>::new(self.env.ulid()) }
+        )*}
+    };
+}
+
+new_ids! {
+    /// A new bot id.
+    new_bot_id: BotId;
+    /// A new integration id.
+    new_integration_id: IntegrationId;
+    /// A new conversation id.
+    new_conversation_id: ConversationId;
+    /// A new user id.
+    new_user_id: UserId;
+    /// A new message id.
+    new_message_id: MessageId;
+    /// A new event id.
+    new_event_id: EventId;
+    /// A new state id.
+    new_state_id: StateId;
+    /// A new delivery id.
+    new_delivery_id: DeliveryId;
+    /// A new token record's id.
+    new_token_id: TokenId;
+}
+
+impl Engine {
+    /// Over a store.
+    pub fn new(store: Arc<dyn Store>, env: Environment, vault: Vault) -> Self {
+        Self {
+            store,
+            env,
+            vault,
+            health: Health::default(),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Time, randomness and ids.
+    pub fn env(&self) -> &Environment {
+        &self.env
+    }
+
+    /// Where secrets are sealed and opened.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// How the channels are.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+}

@@ -1,1 +1,22 @@
-//! TODO
+//! How a channel plugs in: the [`Integration`] trait, its [`Context`], and what only some channels
+//! can do ([`Outbound`], [`Webhook`]). All that a third party's channel depends on.
+//!
+//! The vocabulary is the platform's: an integration maps each external thread to a conversation
+//! with `get_or_create_conversation(ctx, external_id)` and `create_conversation(ctx, external_id)`
+//! over `ctx.bp.conversations()`, and handles users the same way.
+//!
+//! What never happens here: looking up and then creating without the store's word on it. Also an
+//! integration that is written so cannot make two conversations of one thread: see
+//! [`Conversations`].
+
+mod bp;
+mod context;
+mod mapping;
+pub mod outbound;
+pub mod webhook;
+
+pub use bp::{Bp, BpConversations, BpUsers, NewConversation, NewUser};
+pub use context::Context;
+pub use mapping::{Conversations, DefaultMapping, Definition, Integration, Users};
+pub use outbound::{Lease, Outbound, Outgoing, Parts, SendOutcome};
+pub use webhook::{Webhook, WebhookAnswer, WebhookRequest};

@@ -17,6 +17,7 @@ pub mod json;
 pub mod message;
 pub mod state;
 pub mod tags;
+pub mod testing;
 pub mod time;
 pub mod token;
 pub mod user;

@@ -1,0 +1,207 @@
+//! Making bots, tokens and integrations.
+
+use ring::digest;
+use switchboard_model::{Bot, BotId, Error, Integration, IntegrationId, Result, Token};
+use switchboard_store::{CreateBot, IntegrationChange, NewIntegration, NewToken};
+
+use crate::{Engine, keys};
+
+/// The shortest token that may be preset, in characters.
+pub const MIN_TOKEN_LEN: usize = 32;
+
+/// An integration that a bot is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Install<'a> {
+    /// Its alias.
+    pub alias: &'a str,
+    /// Its platform.
+    pub platform: &'a str,
+    /// Whether it can send and receive at once.
+    pub active: bool,
+}
+
+/// A bot that was made, and its token, which is shown this once.
+#[derive(Debug, Clone)]
+pub struct NewBot {
+    /// The bot.
+    pub bot: Bot,
+    /// Its integrations.
+    pub integrations: Vec<Integration>,
+    /// Its token in clear.
+    pub token: String,
+}
+
+impl Engine {
+    /// Makes a bot with integrations and one token: the preset one, or a random one.
+    pub async fn create_bot(
+        &self,
+        name: &str,
+        integrations: &[Install<'_>],
+        preset_token: Option<&str>,
+    ) -> Result<NewBot> {
+        let bot = Bot {
+            id: self.new_bot_id(),
+            name: name.to_owned(),
+            created_at: self.env().now(),
+        };
+        let token = match preset_token {
+            Some(token) => token.to_owned(),
+            None => self.random_token(),
+        };
+        let new_token = self.token_record(bot.id, None, "first token", &token)?;
+        let integrations: Vec<_> = integrations
+            .iter()
+            .map(|install| self.integration_record(bot.id, *install))
+            .collect();
+        self.store()
+            .create_bot(CreateBot {
+                bot: bot.clone(),
+                integrations: integrations
+                    .iter()
+                    .map(|integration| NewIntegration {
+                        integration: integration.clone(),
+                        secret: None,
+                    })
+                    .collect(),
+                tokens: vec![new_token],
+            })
+            .await?;
+        Ok(NewBot {
+            bot,
+            integrations,
+            token,
+        })
+    }
+
+    /// Makes a token for a bot, or for one of its integrations only. The token in clear is
+    /// returned this once.
+    pub async fn create_token(
+        &self,
+        bot: BotId,
+        integration: Option<IntegrationId>,
+        label: &str,
+    ) -> Result<(Token, String)> {
+        let clear = self.random_token();
+        let token = self.admit_token(bot, integration, label, &clear).await?;
+        Ok((token, clear))
+    }
+
+    /// Admits a token that the operator made up.
+    pub async fn admit_token(
+        &self,
+        bot: BotId,
+        integration: Option<IntegrationId>,
+        label: &str,
+        clear: &str,
+    ) -> Result<Token> {
+        let new = self.token_record(bot, integration, label, clear)?;
+        let token = new.token.clone();
+        self.store().create_token(new).await?;
+        Ok(token)
+    }
+
+    /// Installs an integration.
+    pub async fn create_integration(
+        &self,
+        bot: BotId,
+        install: Install<'_>,
+        secret: Option<&str>,
+    ) -> Result<Integration> {
+        let integration = self.integration_record(bot, install);
+        let secret = secret
+            .map(|secret| self.vault().seal(self.env(), integration.id, secret))
+            .transpose()?;
+        self.store()
+            .create_integration(NewIntegration {
+                integration: integration.clone(),
+                secret,
+            })
+            .await?;
+        Ok(integration)
+    }
+
+    /// Gives an integration a new secret and makes it active.
+    pub async fn activate_integration(
+        &self,
+        integration: &Integration,
+        secret: &str,
+    ) -> Result<Integration> {
+        let change = IntegrationChange {
+            active: Some(true),
+            secret: Some(self.vault().seal(self.env(), integration.id, secret)?),
+        };
+        self.store()
+            .update_integration(integration.bot, integration.id, change, self.env().now())
+            .await?
+            .ok_or_else(|| Error::not_found(switchboard_model::Kind::Integration, integration.id))
+    }
+
+    /// An integration's secret in clear.
+    pub async fn integration_secret(&self, integration: IntegrationId) -> Result<Option<String>> {
+        match self.store().integration_secret(integration).await? {
+            Some(sealed) => self.vault().open(integration, &sealed).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn integration_record(&self, bot: BotId, install: Install<'_>) -> Integration {
+        let now = self.env().now();
+        Integration {
+            id: self.new_integration_id(),
+            bot,
+            alias: install.alias.to_owned(),
+            platform: install.platform.to_owned(),
+            webhook_id: self.random_text(),
+            active: install.active,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    fn token_record(
+        &self,
+        bot: BotId,
+        integration: Option<IntegrationId>,
+        label: &str,
+        clear: &str,
+    ) -> Result<NewToken> {
+        if clear.chars().count() < MIN_TOKEN_LEN
+            || !clear.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(Error::invalid(
+                "token",
+                format!(
+                    "expected at least {MIN_TOKEN_LEN} printable ASCII characters without spaces"
+                ),
+            ));
+        }
+        Ok(NewToken {
+            hash: keys::token_hash(clear),
+            token: Token {
+                id: self.new_token_id(),
+                bot,
+                integration,
+                label: label.to_owned(),
+                hint: clear[clear.len() - 4..].to_owned(),
+                created_at: self.env().now(),
+                revoked_at: None,
+            },
+        })
+    }
+
+    fn random_token(&self) -> String {
+        format!("sb_{}", self.random_text())
+    }
+
+    /// 32 characters of 192 random bits, safe in URLs.
+    fn random_text(&self) -> String {
+        const ALPHABET: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut bytes = [0; digest::SHA256_OUTPUT_LEN];
+        self.env().fill(&mut bytes);
+        bytes
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte & 63)]))
+            .collect()
+    }
+}

@@ -1,0 +1,199 @@
+//! What channels hand in: external updates, already read, in the integration's own names.
+
+use switchboard_model::{Error, Integration, Json, Result, Tags};
+use switchboard_store::{
+    Batch, Inbound, InboundContent, InboundEvent, InboundMessage, Ingested, Key, PollPosition,
+    Sender, Thread,
+};
+
+use crate::{Engine, View, keys};
+
+/// The name of the tag that holds an external id.
+pub const ID_TAG: &str = "id";
+
+/// One external update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// What it is recognised by when it comes again: parts that together name it within its
+    /// integration, such as `["message", chat, message id]`. Empty: it is stored each time.
+    pub once: Vec<String>,
+    /// What it brings.
+    pub content: UpdateContent,
+}
+
+/// What an external update brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpdateContent {
+    /// Something said.
+    Message(IncomingMessage),
+    /// Anything else.
+    Event(IncomingEvent),
+}
+
+/// An external thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalThread {
+    /// The channel within the integration.
+    pub channel: String,
+    /// Its external id: one conversation for each.
+    pub id: String,
+    /// More tags.
+    pub tags: Tags,
+}
+
+/// An external user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalUser {
+    /// Its external id: one user for each.
+    pub id: String,
+    /// More tags.
+    pub tags: Tags,
+    /// Its name as the channel shows it.
+    pub name: Option<String>,
+}
+
+/// Something said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingMessage {
+    /// Where.
+    pub thread: ExternalThread,
+    /// By whom.
+    pub sender: ExternalUser,
+    /// Its type.
+    pub kind: String,
+    /// Its content.
+    pub payload: Json,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Anything else that a channel tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingEvent {
+    /// Its name, bare; a bot sees `<alias>:<name>`.
+    pub kind: String,
+    /// Its payload.
+    pub payload: Json,
+    /// The thread it belongs to; it opens no conversation.
+    pub thread: Option<ExternalThread>,
+    /// Who caused it.
+    pub sender: Option<ExternalUser>,
+}
+
+impl Engine {
+    /// Takes updates in order, and the poll position with them, in one transaction.
+    ///
+    /// NUL in tags and names becomes U+FFFD and over-long tags (but not ids) are cut, so that no
+    /// text from outside can make a channel's update bounce.
+    pub async fn ingest(
+        &self,
+        integration: &Integration,
+        updates: Vec<Update>,
+        position: Option<PollPosition>,
+    ) -> Result<Vec<Ingested>> {
+        let view = View::integration(&integration.alias);
+        let items = updates
+            .into_iter()
+            .map(|update| self.inbound(integration, &view, update))
+            .collect::<Result<_>>()?;
+        self.store()
+            .ingest(Batch {
+                bot: integration.bot,
+                integration: integration.id,
+                items,
+                position,
+                now: self.env().now(),
+            })
+            .await
+    }
+
+    fn inbound(&self, integration: &Integration, view: &View, update: Update) -> Result<Inbound> {
+        let content = match update.content {
+            UpdateContent::Message(message) => InboundContent::Message(Box::new(InboundMessage {
+                thread: self.thread(view, message.thread)?,
+                sender: self.sender(view, message.sender)?,
+                id: self.new_message_id(),
+                kind: message.kind,
+                payload: message.payload,
+                tags: view.stored_tags(fit(message.tags)),
+            })),
+            UpdateContent::Event(event) => InboundContent::Event(Box::new(InboundEvent {
+                kind: view.stored_name(&event.kind),
+                payload: event.payload,
+                thread: event
+                    .thread
+                    .map(|thread| self.thread(view, thread))
+                    .transpose()?,
+                sender: event
+                    .sender
+                    .map(|sender| self.sender(view, sender))
+                    .transpose()?,
+            })),
+        };
+        Ok(Inbound {
+            once: once_key(integration, &update.once),
+            event: self.new_event_id(),
+            delivery: self.new_delivery_id(),
+            content,
+        })
+    }
+
+    fn thread(&self, view: &View, thread: ExternalThread) -> Result<Thread> {
+        let (identity, tags) = identity(view, thread.id, thread.tags)?;
+        Ok(Thread {
+            id: self.new_conversation_id(),
+            channel: thread.channel,
+            identity,
+            tags,
+        })
+    }
+
+    fn sender(&self, view: &View, sender: ExternalUser) -> Result<Sender> {
+        let (identity, tags) = identity(view, sender.id, sender.tags)?;
+        let name = sender
+            .name
+            .map(|name| fit_text(&name, 200))
+            .filter(|name| !name.is_empty());
+        Ok(Sender {
+            id: self.new_user_id(),
+            identity,
+            tags,
+            name,
+        })
+    }
+}
+
+/// The identity `{id: external id}` and all tags, as stored.
+fn identity(view: &View, id: String, tags: Tags) -> Result<(Tags, Tags)> {
+    let identity = Tags::new().with(ID_TAG, id);
+    identity.check().map_err(|tag| Error::tag("tags", &tag))?;
+    let mut all = fit(tags);
+    for (name, value) in identity.iter() {
+        all.insert(name, value);
+    }
+    Ok((view.stored_tags(identity), view.stored_tags(all)))
+}
+
+fn once_key(integration: &Integration, parts: &[String]) -> Option<Key> {
+    if parts.is_empty() {
+        return None;
+    }
+    let id = integration.id.to_bytes();
+    Some(keys::key(
+        std::iter::once(id.as_slice()).chain(parts.iter().map(String::as_bytes)),
+    ))
+}
+
+fn fit(tags: Tags) -> Tags {
+    tags.into_iter()
+        .map(|(name, value)| (name, fit_text(&value, Tags::VALUE_LIMIT)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+fn fit_text(text: &str, limit: usize) -> String {
+    text.chars()
+        .take(limit)
+        .map(|c| if c == '\0' { '\u{fffd}' } else { c })
+        .collect()
+}

@@ -1,0 +1,223 @@
+//! Objects as the API writes them (`@botpress/client`'s shapes). Shared by the HTTP API and by what
+//! bots are sent, so that both look the same.
+
+use serde::Serialize;
+use switchboard_model::{
+    BotId, Conversation, ConversationId, DeliveryReport, Direction, Event, EventId, EventPayload,
+    EventStatus, IntegrationId, Json, Message, MessageId, State, StateId, Tags, Timestamp, User,
+    UserId,
+};
+
+use crate::View;
+
+/// A conversation.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireConversation {
+    id: ConversationId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    channel: String,
+    integration: String,
+    tags: Tags,
+}
+
+/// A message.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireMessage {
+    id: MessageId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(rename = "type")]
+    kind: String,
+    payload: Json,
+    direction: Direction,
+    user_id: String,
+    conversation_id: ConversationId,
+    tags: Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<DeliveryReport>,
+}
+
+/// A user or participant.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireUser {
+    id: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    tags: Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture_url: Option<String>,
+}
+
+/// An event.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireEvent {
+    id: EventId,
+    created_at: Timestamp,
+    #[serde(rename = "type")]
+    kind: String,
+    payload: WirePayload,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<ConversationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<MessageId>,
+    status: EventStatus,
+    failure_reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum WirePayload {
+    MessageCreated {
+        message: Box<WireMessage>,
+        user: Box<WireUser>,
+        conversation: Box<WireConversation>,
+    },
+    Other(Json),
+}
+
+/// A state.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireState {
+    id: StateId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    bot_id: BotId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<ConversationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration_id: Option<IntegrationId>,
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    payload: Json,
+}
+
+/// A user's id as callers see it: the user that stands for the bot is shown by the bot's id, which
+/// is what bots send as `userId`.
+pub fn user_id(bot: BotId, user: UserId) -> String {
+    if user == UserId::from(bot) {
+        bot.to_string()
+    } else {
+        user.to_string()
+    }
+}
+
+/// Reads a user's id; the bot's own id means the user that stands for it.
+pub fn parse_user_id(text: &str) -> Option<UserId> {
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<BotId>().ok().map(UserId::from))
+}
+
+impl WireConversation {
+    /// As `view` shows it.
+    pub fn new(view: &View, conversation: Conversation) -> Self {
+        Self {
+            id: conversation.id,
+            created_at: conversation.created_at,
+            updated_at: conversation.updated_at,
+            tags: view.shown_tags(&conversation.tags),
+            channel: conversation.channel,
+            integration: conversation.alias,
+        }
+    }
+}
+
+impl WireMessage {
+    /// As `view` shows it, to a caller of `bot`.
+    pub fn new(view: &View, bot: BotId, message: Message) -> Self {
+        Self {
+            id: message.id,
+            created_at: message.created_at,
+            updated_at: message.updated_at,
+            tags: view.shown_tags(&message.tags),
+            kind: message.kind,
+            payload: message.payload,
+            direction: message.direction,
+            user_id: user_id(bot, message.user),
+            conversation_id: message.conversation,
+            origin: message.synthetic.then_some("synthetic"),
+            delivery: message.delivery,
+        }
+    }
+}
+
+impl WireUser {
+    /// As `view` shows it.
+    pub fn new(view: &View, user: User) -> Self {
+        Self {
+            id: user_id(user.bot, user.id),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            tags: view.shown_tags(&user.tags),
+            name: user.name,
+            picture_url: user.picture_url,
+        }
+    }
+}
+
+impl WireEvent {
+    /// As `view` shows it. A type that the view cannot name is shown as stored.
+    pub fn new(view: &View, event: Event) -> Self {
+        let kind = view
+            .shown_name(&event.kind)
+            .unwrap_or(&event.kind)
+            .to_owned();
+        let payload = match event.payload {
+            EventPayload::MessageCreated(subject) => {
+                let (message, user, conversation) = *subject;
+                WirePayload::MessageCreated {
+                    message: Box::new(WireMessage::new(view, event.bot, message)),
+                    user: Box::new(WireUser::new(view, user)),
+                    conversation: Box::new(WireConversation::new(view, conversation)),
+                }
+            }
+            EventPayload::Other(json) => WirePayload::Other(json),
+        };
+        Self {
+            id: event.id,
+            created_at: event.created_at,
+            kind,
+            payload,
+            conversation_id: event.conversation,
+            user_id: event.user.map(|user| user_id(event.bot, user)),
+            message_id: event.message,
+            status: event.status,
+            failure_reason: event.failure_reason,
+        }
+    }
+}
+
+impl WireState {
+    /// A state looks the same to all who may see it.
+    pub fn new(state: State) -> Self {
+        use switchboard_model::StateKind::{Conversation, Integration, User};
+        let subject = state.subject;
+        Self {
+            id: state.id,
+            created_at: state.created_at,
+            updated_at: state.updated_at,
+            bot_id: state.bot,
+            conversation_id: (state.kind == Conversation).then(|| ConversationId::new(subject)),
+            user_id: (state.kind == User).then(|| user_id(state.bot, UserId::new(subject))),
+            integration_id: (state.kind == Integration).then(|| IntegrationId::new(subject)),
+            name: state.name,
+            kind: state.kind.as_str(),
+            payload: state.payload,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Sending: what a channel must tell about each try.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use switchboard_model::{Conversation, Message, Result, Tags, User};
+use switchboard_store::SentPart;
+
+/// A message on its way out, with tags as the integration sees them (`id`, `chatId`, …).
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The message.
+    pub message: Message,
+    /// Its author.
+    pub user: User,
+    /// Its conversation.
+    pub conversation: Conversation,
+    /// The number of this try, from 1.
+    pub attempt: u32,
+}
+
+/// What became of a try to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The channel has taken it all. The tags (bare) are merged into the message.
+    Done(Tags),
+    /// The channel asks to wait. It uses up no attempt and no patience.
+    Wait {
+        /// For so long.
+        after: Duration,
+        /// The channel's words.
+        error: String,
+    },
+    /// It was certainly not taken, and may be later.
+    Retry {
+        /// What happened.
+        error: String,
+    },
+    /// It will never be taken.
+    Permanent {
+        /// The channel's words.
+        error: String,
+    },
+    /// It may have been taken: the connection broke after the request was written.
+    Uncertain {
+        /// What happened.
+        error: String,
+    },
+    /// The account does not work (its token is refused). The message waits for an operator.
+    AccountBroken {
+        /// The channel's words, and what to do.
+        error: String,
+    },
+}
+
+/// How long a try may still go on. Counted on the monotonic clock of the holder.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    until: Instant,
+}
+
+impl Lease {
+    /// A lease for `duration` from now.
+    pub fn new(duration: Duration) -> Self {
+        Self {
+            until: Instant::now() + duration,
+        }
+    }
+
+    /// What is left of it; `None` when it is over. Check before each request.
+    pub fn left(&self) -> Option<Duration> {
+        self.until
+            .checked_duration_since(Instant::now())
+            .filter(|left| !left.is_zero())
+    }
+}
+
+/// The parts of one message that have already left, kept on disk.
+#[async_trait]
+pub trait Parts: Send + Sync {
+    /// Those that left in earlier tries, in order.
+    fn sent(&self) -> &[SentPart];
+
+    /// Notes a part that has just left, before the next is sent. An error means that the try must
+    /// stop: somebody else may hold the message now.
+    async fn record(&self, part: SentPart) -> Result<()>;
+}
+
+/// A channel that can send.
+#[async_trait]
+pub trait Outbound: Send + Sync + 'static {
+    /// Tries to send a message, going on after the parts that have already left.
+    ///
+    /// Called for one message of a conversation at a time, in order. It must return before the
+    /// lease is over, and must not retry by itself what could show up twice.
+    async fn send(&self, message: &Outgoing, parts: &dyn Parts, lease: Lease) -> SendOutcome;
+}
