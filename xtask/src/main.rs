@@ -1,1 +1,59 @@
-fn main() {}
+//! The project's chores. `cargo xtask test` is the one command that shows that all is well.
+//!
+//! It promises to set up what it needs, to say which step of how many it is at and how long each
+//! took, to stop at the first step that fails with a text that says what to do, and to end with
+//! the number of tests that passed and failed.
+//!
+//! What never happens here: a change to tracked files, a step that is skipped without a word.
+
+mod counts;
+mod notes;
+mod process;
+mod steps;
+mod test;
+mod tools;
+mod waiting;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Chores of the Switchboard repository.
+
+Usage: cargo xtask <chore>
+
+  test            everything: tools, formatting, clippy, documentation, all tests
+  test --quick    for daily work: no clippy, no documentation, no kill rounds
+  waiting         the acceptance cases that wait for later work, with the reason
+  help            this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["test"] => test::run(&root(), test::Extent::Full),
+        ["test", "--quick"] => test::run(&root(), test::Extent::Quick),
+        ["waiting"] => waiting::print(&root()).map_or_else(
+            |error| {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            },
+            |()| ExitCode::SUCCESS,
+        ),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        other => {
+            eprintln!("unknown chore `{}`\n\n{HELP}", other.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The repository's root, wherever the command was called from.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
