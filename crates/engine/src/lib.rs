@@ -8,11 +8,19 @@
 
 pub mod access;
 pub mod caller;
+mod check;
+pub mod conversations;
+pub mod events;
 pub mod health;
 pub mod inbound;
 pub mod keys;
+pub mod messages;
+pub mod platform;
+pub mod states;
+pub mod users;
 pub mod vault;
 pub mod view;
+mod visible;
 pub mod wire;
 
 use std::sync::Arc;
@@ -23,11 +31,12 @@ use switchboard_model::{
 };
 use switchboard_store::Store;
 
-pub use caller::Caller;
+pub use caller::{Caller, Credentials};
 pub use health::{Condition, Health};
 pub use inbound::{
     ExternalThread, ExternalUser, IncomingEvent, IncomingMessage, Update, UpdateContent,
 };
+pub use platform::Definition;
 pub use vault::Vault;
 pub use view::View;
 
@@ -38,6 +47,7 @@ pub struct Engine {
     env: Environment,
     vault: Vault,
     health: Health,
+    definitions: Arc<[Definition]>,
 }
 
 macro_rules! new_ids {
@@ -78,7 +88,15 @@ impl Engine {
             env,
             vault,
             health: Health::default(),
+            definitions: Arc::default(),
         }
+    }
+
+    /// Knowing these platforms, so that a bot need not say which integration a channel is of.
+    #[must_use]
+    pub fn with_definitions(mut self, definitions: impl IntoIterator<Item = Definition>) -> Self {
+        self.definitions = definitions.into_iter().collect();
+        self
     }
 
     /// The store.

@@ -17,6 +17,7 @@ pub mod webhook;
 
 pub use bp::{Bp, BpConversations, BpUsers, NewConversation, NewUser};
 pub use context::Context;
-pub use mapping::{Conversations, DefaultMapping, Definition, Integration, Users};
+pub use mapping::{Conversations, DefaultMapping, Integration, Users};
 pub use outbound::{Lease, Outbound, Outgoing, Parts, SendOutcome};
+pub use switchboard_engine::Definition;
 pub use webhook::{Webhook, WebhookAnswer, WebhookRequest};

@@ -3,16 +3,7 @@
 use async_trait::async_trait;
 use switchboard_model::{Conversation, Result, User};
 
-use crate::{Context, NewConversation, NewUser};
-
-/// What an integration is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Definition {
-    /// The channel platform it serves: `telegram`.
-    pub platform: &'static str,
-    /// Its channels.
-    pub channels: &'static [&'static str],
-}
+use crate::{Context, Definition, NewConversation, NewUser};
 
 /// An integration: what every channel must say. What only some can do are traits of their own:
 /// [`crate::Outbound`], [`crate::Webhook`].
