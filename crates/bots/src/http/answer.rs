@@ -1,0 +1,205 @@
+//! What a bot says in its response.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use switchboard_model::Json;
+
+use crate::{BotFailure, BotReply};
+
+/// The most messages in one answer.
+const COUNT_LIMIT: usize = 100;
+/// The longest type, in characters.
+const KIND_LIMIT: usize = 200;
+/// The largest payload, in bytes (the platform's limit).
+const PAYLOAD_LIMIT: usize = 128 * 1024;
+/// How much of a bot's words an error repeats, in characters.
+const WORDS_LIMIT: usize = 500;
+
+/// The messages in the body of a 2xx answer. A body that is no JSON object, or has no `messages`,
+/// has none: it is how a bot says only that it has taken the event.
+pub(super) fn replies(body: &[u8], says_json: bool) -> Result<Vec<BotReply>, BotFailure> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        messages: Option<&'a RawValue>,
+    }
+    let body = body.trim_ascii();
+    // Serde would also fill a struct from an array, by position.
+    let answer = serde_json::from_slice::<&RawValue>(body)
+        .and_then(|value| match value.get().starts_with('{') {
+            true => serde_json::from_str::<Answer<'_>>(value.get()),
+            false => Ok(Answer { messages: None }),
+        })
+        .unwrap_or_else(|error| {
+            if says_json && !body.is_empty() {
+                tracing::warn!(%error, "a bot's answer that says it is JSON is none; taken as empty");
+            }
+            Answer { messages: None }
+        });
+    let Some(messages) = answer.messages else {
+        return Ok(Vec::new());
+    };
+    let list: Vec<&RawValue> =
+        serde_json::from_str(messages.get()).map_err(|_| malformed("messages", "an array"))?;
+    if list.len() > COUNT_LIMIT {
+        return Err(malformed(
+            "messages",
+            &format!("at most {COUNT_LIMIT} items"),
+        ));
+    }
+    list.iter()
+        .enumerate()
+        .map(|(index, item)| reply(&format!("messages[{index}]"), item))
+        .collect()
+}
+
+fn reply(path: &str, item: &RawValue) -> Result<BotReply, BotFailure> {
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<&'a RawValue>,
+        #[serde(borrow)]
+        payload: Option<&'a RawValue>,
+    }
+    let item: Item<'_> = Some(item.get())
+        .filter(|text| text.starts_with('{'))
+        .and_then(|text| serde_json::from_str(text).ok())
+        .ok_or_else(|| malformed(path, "an object"))?;
+    let kind = item
+        .kind
+        .and_then(|kind| serde_json::from_str::<String>(kind.get()).ok())
+        .filter(|kind| {
+            !kind.is_empty() && !kind.contains('\0') && kind.chars().count() <= KIND_LIMIT
+        })
+        .ok_or_else(|| {
+            malformed(
+                &format!("{path}.type"),
+                &format!("a text of 1 to {KIND_LIMIT} characters"),
+            )
+        })?;
+    let payload = item.payload.map_or("", RawValue::get);
+    let path = format!("{path}.payload");
+    if payload.len() > PAYLOAD_LIMIT {
+        return Err(malformed(
+            &path,
+            &format!("at most {PAYLOAD_LIMIT} bytes of JSON"),
+        ));
+    }
+    let payload = Json::parse(payload).map_err(|_| malformed(&path, "an object"))?;
+    Ok(BotReply { kind, payload })
+}
+
+fn malformed(path: &str, expected: &str) -> BotFailure {
+    BotFailure::permanent(format!("the bot's answer: {path}: expected {expected}"))
+}
+
+/// The bot's own words in an answer that refuses, on one line, cut short.
+pub(super) fn words(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(alias = "error")]
+        message: String,
+    }
+    let text = match serde_json::from_slice::<Refusal>(body) {
+        Ok(refusal) => refusal.message,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    // Shown on terminals later: nothing in it may move the cursor there.
+    let line = text.replace(char::is_control, " ");
+    let mut characters = line.trim().chars();
+    let mut words: String = characters.by_ref().take(WORDS_LIMIT).collect();
+    if characters.next().is_some() {
+        words.push('…');
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(body: &str) -> Result<Vec<BotReply>, String> {
+        replies(body.as_bytes(), true).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_names_no_messages_is_an_empty_answer() {
+        for body in [
+            "",
+            " \n",
+            "ok",
+            "{}",
+            "[]",
+            "[[1]]",
+            "\"ok\"",
+            "null",
+            "{\"messages\":null}",
+            "{\"ok\":1}",
+        ] {
+            assert_eq!(text(body), Ok(Vec::new()), "{body}");
+        }
+    }
+
+    #[test]
+    fn payloads_stay_as_they_came() {
+        let payload = r#"{"z":1.0, "a":9007199254740993}"#;
+        let body = format!(r#"{{"messages":[{{"payload":{payload},"type":"t","x":1}}]}}"#);
+        let replies = text(&body).unwrap();
+        assert_eq!(replies[0].kind, "t");
+        assert_eq!(replies[0].payload.as_str(), payload);
+    }
+
+    #[test]
+    fn a_malformed_answer_names_the_field() {
+        let many = format!("{{\"messages\":[{}{{}}]}}", "{},".repeat(100));
+        let long = format!(
+            r#"{{"messages":[{{"type":"{}","payload":{{}}}}]}}"#,
+            "t".repeat(201)
+        );
+        let large = format!(
+            r#"{{"messages":[{{"type":"t","payload":{{"t":"{}"}}}}]}}"#,
+            "x".repeat(PAYLOAD_LIMIT)
+        );
+        for (body, field) in [
+            (r#"{"messages":{}}"#, "messages: "),
+            (r#"{"messages":"hi"}"#, "messages: "),
+            (&many, "messages: "),
+            (r#"{"messages":["hi"]}"#, "messages[0]: "),
+            (r#"{"messages":[["t",{}]]}"#, "messages[0]: "),
+            (r#"{"messages":[{"payload":{}}]}"#, "messages[0].type: "),
+            (
+                r#"{"messages":[{"type":"t","payload":{}},{"type":7,"payload":{}}]}"#,
+                "messages[1].type: ",
+            ),
+            (
+                r#"{"messages":[{"type":"","payload":{}}]}"#,
+                "messages[0].type: ",
+            ),
+            (&long, "messages[0].type: "),
+            (r#"{"messages":[{"type":"t"}]}"#, "messages[0].payload: "),
+            (
+                r#"{"messages":[{"type":"t","payload":"hi"}]}"#,
+                "messages[0].payload: ",
+            ),
+            (&large, "messages[0].payload: "),
+        ] {
+            let error = text(body).unwrap_err();
+            assert!(error.contains(field), "{field} in {error}");
+        }
+    }
+
+    #[test]
+    fn words_are_one_short_line() {
+        assert_eq!(
+            words(br#"{"message":"no\n\u001b[2Jway","code":400}"#),
+            "no  [2Jway"
+        );
+        assert_eq!(
+            words(br#"{"error":"Missing bot header"}"#),
+            "Missing bot header"
+        );
+        assert_eq!(words(b"<html>"), "<html>");
+        assert_eq!(words(b""), "");
+        assert_eq!(words("é".repeat(501).as_bytes()).chars().count(), 501);
+    }
+}
