@@ -1,1 +1,270 @@
-//! TODO
+//! The embedded default store: one SQLite file.
+//!
+//! It keeps the promises of [`switchboard_store`] with one writer thread that commits many commands
+//! at once ([`writer`]), readers on the threads that ask ([`reader`]), and checkpoints by a thread
+//! of their own ([`checkpoint`]).
+//!
+//! What never happens here: a look at the clock, a change outside the writer, an answer to a write
+//! before its commit is on disk, a lock held across an `await`.
+
+#![allow(clippy::doc_markdown, reason = "SQLite is a name, not code")]
+
+mod access;
+mod checkpoint;
+mod conversation;
+mod delivery;
+mod event;
+mod failure;
+mod ingest;
+mod message;
+mod outbox;
+mod participant;
+mod query;
+mod reader;
+mod rows;
+mod schema;
+mod state;
+mod sweep;
+mod tags;
+mod user;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+use switchboard_model::{Error, Result, Timestamp};
+use switchboard_store::{Change, Store};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::checkpoint::Checkpointer;
+use crate::failure::{Done, Failure};
+use crate::writer::{Command, Request, Tx};
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many commands may wait for the writer; one more is `Busy` at once.
+    pub queue: usize,
+    /// How many changes a slow listener may lag behind before it loses some.
+    pub changes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            queue: 4096,
+            changes: 4096,
+        }
+    }
+}
+
+/// A store in one SQLite file. Cheap to clone; clones are one store.
+#[derive(Clone)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Request>,
+}
+
+/// What the threads of a store have in common.
+pub(crate) struct Shared {
+    pub(crate) path: PathBuf,
+    pub(crate) changes: broadcast::Sender<Change>,
+    closed: AtomicBool,
+    poisoned: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        *self.poisoned.borrow()
+    }
+
+    pub(crate) fn poison(&self, cause: &str) {
+        tracing::error!(
+            cause,
+            "the outcome of a commit is unknown; the store takes nothing more, restart to find out"
+        );
+        self.poisoned.send_replace(true);
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or makes it (readable by its owner only).
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, &Options::default())
+    }
+
+    /// Opens the database at `path` with options.
+    pub fn open_with(path: &Path, options: &Options) -> Result<Self> {
+        let unavailable = |error: std::io::Error| Error::Unavailable {
+            reason: format!("{}: {error}", path.display()),
+        };
+        create(path).map_err(unavailable)?;
+        let writer = open_writer(path).map_err(Failure::into_error)?;
+        let second = open_checkpointer(path).map_err(Failure::into_error)?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            changes: broadcast::Sender::new(options.changes.max(1)),
+            closed: AtomicBool::new(false),
+            poisoned: watch::Sender::new(false),
+        });
+        let (queue, commands) = mpsc::channel(options.queue.max(1));
+        let checkpointer = Checkpointer::start(Arc::clone(&shared), second).map_err(unavailable)?;
+        let for_writer = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || writer::run(&for_writer, writer, commands, checkpointer))
+            .map_err(unavailable)?;
+        Ok(Self { shared, queue })
+    }
+
+    /// Whether the outcome of a commit became unknown. The store then takes nothing more: the
+    /// process must end, and opening the database again decides.
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.is_poisoned()
+    }
+
+    /// Waits until [`is_poisoned`](Self::is_poisoned); for ever, if all goes well.
+    pub async fn poisoned(&self) {
+        let mut poisoned = self.shared.poisoned.subscribe();
+        // The sender lives in `shared`, so that this cannot end early.
+        drop(poisoned.wait_for(|poisoned| *poisoned).await);
+    }
+
+    /// Hands a command to the writer and waits for its commit.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
+    {
+        self.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Command {
+            work: Some(work),
+            result: None,
+            reply,
+        });
+        self.queue
+            .try_send(Request::Job(job))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Busy,
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            })?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Reads a little, on this thread.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
+        self.check_open()?;
+        reader::read(&self.shared, work).map_err(Failure::into_error)
+    }
+
+    /// Reads perhaps much, on a thread that may block.
+    pub(crate) async fn list<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Done<T> + Send + 'static,
+    {
+        self.check_open()?;
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || reader::read(&shared, work))
+            .await
+            .map_err(Error::internal)?
+            .map_err(Failure::into_error)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.shared.is_poisoned() {
+            return Err(poisoned());
+        }
+        if self.shared.is_closed() {
+            return Err(closed());
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    async fn ping(&self) -> Result<()> {
+        // An empty transaction would not touch the disk, and could not tell that it is full.
+        const PROBE: &str = "INSERT INTO probe (id, count) VALUES (0, 1)
+            ON CONFLICT (id) DO UPDATE SET count = count + 1";
+        self.write(|tx| rows::execute(tx.connection, PROBE, []).map(|_| ()))
+            .await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<usize> {
+        self.write(move |tx| sweep::sweep(tx, now)).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        if self.shared.closed.swap(true, Ordering::AcqRel) {
+            return Err(closed());
+        }
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Request::Close(done)).await.is_ok() {
+            // An error means that the writer has ended already: that is what was asked for.
+            drop(closed.await);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::Unavailable {
+        reason: "it is closed; start the server again".to_owned(),
+    }
+}
+
+pub(crate) fn poisoned() -> Error {
+    Error::Unavailable {
+        reason: "the outcome of an earlier write is unknown; restart the server to find out"
+            .to_owned(),
+    }
+}
+
+/// Makes the file before SQLite does, which would let others read it; its log takes over the
+/// rights.
+fn create(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ())
+}
+
+fn open_writer(path: &Path) -> Done<Connection> {
+    let mut connection = connect(path, Duration::from_secs(30))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn open_checkpointer(path: &Path) -> Done<Connection> {
+    // Short: while it waits for a reader, the writer waits too.
+    connect(path, Duration::from_millis(200))
+}
+
+fn connect(path: &Path, patience: Duration) -> Done<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(patience)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok(connection)
+}

@@ -1,0 +1,475 @@
+//! Conversations.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+use switchboard_model::{
+    BotId, Conversation, ConversationId, Error, Result, StateKind, TagPatch, Tags, Timestamp, User,
+    UserId,
+};
+use switchboard_store::{
+    ConversationFilter, ConversationStore, CreateConversation, Created, Cursor, Found,
+    GetOrCreateConversation, Page, PageRequest, Place, Rekey, Rekeyed, SortField,
+};
+
+use crate::failure::{Done, Failure};
+use crate::query::{self, Query};
+use crate::rows::{self, ConversationRow};
+use crate::tags::{self, CONVERSATIONS};
+use crate::writer::Tx;
+use crate::{SqliteStore, participant, sweep, user};
+
+const INSERT: &str = "INSERT INTO conversation
+    (public, bot, integration, channel, tags, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+const RETAG: &str =
+    "UPDATE conversation SET tags = ?2, aliases = ?3, updated_at = ?4 WHERE id = ?1";
+const DELETE: &str = "UPDATE conversation SET deleted_at = ?2 WHERE id = ?1";
+const BY_PUBLIC: &str = concat!(
+    rows::select_conversation!(),
+    " WHERE c.public = ?1 AND b.public = ?2 AND c.deleted_at IS NULL"
+);
+const BY_NUMBER: &str = concat!(
+    rows::select_conversation!(),
+    " WHERE c.id = ?1 AND c.deleted_at IS NULL"
+);
+const NUMBER: &str = "SELECT id FROM conversation
+    WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
+
+/// Where identities are told apart, by numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) bot: i64,
+    pub(crate) integration: i64,
+    pub(crate) channel: &'a str,
+}
+
+/// The conversation with this id that is not deleted.
+pub(crate) fn by_public(
+    connection: &Connection,
+    bot: BotId,
+    id: ConversationId,
+) -> Done<Option<ConversationRow>> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    rows::one(connection, BY_PUBLIC, keys, rows::conversation)
+}
+
+/// The conversation with this number that is not deleted.
+pub(crate) fn by_number(connection: &Connection, id: i64) -> Done<Option<ConversationRow>> {
+    rows::one(connection, BY_NUMBER, [id], rows::conversation)
+}
+
+/// The number of a conversation that is not deleted.
+pub(crate) fn number(connection: &Connection, bot: i64, id: ConversationId) -> Done<Option<i64>> {
+    rows::value(connection, NUMBER, params![id.to_bytes(), bot])
+}
+
+/// The first-made conversation whose tags or aliases contain every pair of `identity`.
+pub(crate) fn find(
+    connection: &Connection,
+    scope: Scope<'_>,
+    identity: &Tags,
+) -> Done<Option<ConversationRow>> {
+    let pairs = tags::digests(identity);
+    let mut start = 0;
+    while let Some(id) = CONVERSATIONS.first(connection, scope.bot, &pairs, start)? {
+        if let Some(row) = by_number(connection, id)?
+            && row.integration == scope.integration
+            && row.value.channel == scope.channel
+            && identity.iter().all(|(name, value)| {
+                row.value.tags.get(name) == Some(value) || row.was(name, value)
+            })
+        {
+            return Ok(Some(row));
+        }
+        start = id + 1;
+    }
+    Ok(None)
+}
+
+/// Makes a conversation that nothing stands in the way of.
+pub(crate) fn insert(
+    connection: &Connection,
+    scope: Scope<'_>,
+    id: ConversationId,
+    tags: &Tags,
+    now: Timestamp,
+) -> Done<ConversationRow> {
+    let tags = tags.clone().without_empty();
+    let number = rows::insert(
+        connection,
+        INSERT,
+        params![
+            id.to_bytes(),
+            scope.bot,
+            scope.integration,
+            scope.channel,
+            tags::to_text(&tags)?,
+            now.as_millis()
+        ],
+    )?;
+    CONVERSATIONS.add(connection, scope.bot, number, &tags)?;
+    by_number(connection, number)?.ok_or_else(|| rows::gone("a new conversation"))
+}
+
+/// Finds or makes the conversation of an identity. Tells whether it is new.
+pub(crate) fn find_or_insert(
+    connection: &Connection,
+    scope: Scope<'_>,
+    id: ConversationId,
+    identity: &Tags,
+    tags: &Tags,
+    now: Timestamp,
+) -> Done<(ConversationRow, bool)> {
+    let Some(mut row) = find(connection, scope, identity)? else {
+        return Ok((insert(connection, scope, id, tags, now)?, true));
+    };
+    // What it is known by stays as it is: someone who comes by an old name must not bring the old
+    // name back.
+    let news = |(name, value): &(&str, &str)| {
+        identity.get(name).is_none()
+            && row.value.tags.get(name).unwrap_or_default() != *value
+            && !row.was(name, value)
+    };
+    let patch: Tags = tags.iter().filter(news).collect();
+    if !patch.is_empty() {
+        let tags = with(&row.value.tags, &patch);
+        retag(connection, &mut row, tags, Vec::new(), now)?;
+    }
+    Ok((row, false))
+}
+
+fn with(tags: &Tags, patch: &TagPatch) -> Tags {
+    let mut tags = tags.clone();
+    tags.apply(patch);
+    tags
+}
+
+/// Writes new tags and more aliases, and lets the index follow.
+fn retag(
+    connection: &Connection,
+    row: &mut ConversationRow,
+    tags: Tags,
+    aliases: Vec<(String, String)>,
+    now: Timestamp,
+) -> Done<()> {
+    let before = indexed(row);
+    row.value.tags = tags;
+    row.value.updated_at = now;
+    for alias in aliases {
+        if !row.aliases.contains(&alias) {
+            row.aliases.push(alias);
+        }
+    }
+    let aliases = match row.aliases.as_slice() {
+        [] => None,
+        aliases => Some(serde_json::to_string(aliases).map_err(Failure::damage)?),
+    };
+    rows::execute(
+        connection,
+        RETAG,
+        params![
+            row.id,
+            tags::to_text(&row.value.tags)?,
+            aliases,
+            now.as_millis()
+        ],
+    )?;
+    CONVERSATIONS.replace(connection, row.bot, row.id, &before, &indexed(row))
+}
+
+/// What the index says of it.
+fn indexed(row: &ConversationRow) -> BTreeSet<i64> {
+    let mut pairs = tags::digest_set(&row.value.tags);
+    pairs.extend(
+        row.aliases
+            .iter()
+            .map(|(name, value)| tags::digest(name, value)),
+    );
+    pairs
+}
+
+fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateConversation) -> Done<Found<Conversation>> {
+    if command.identity.is_empty() {
+        return Err(no_identity().into());
+    }
+    let scope = known_scope(tx.connection, &command.place)?;
+    let (row, created) = find_or_insert(
+        tx.connection,
+        scope,
+        command.id,
+        &command.identity,
+        &command.tags,
+        command.now,
+    )?;
+    participant::join_all(tx.connection, scope.bot, row.id, &command.participants)?;
+    Ok(Found {
+        value: row.value,
+        created,
+    })
+}
+
+/// An empty identity would mean any conversation.
+pub(crate) fn no_identity() -> Error {
+    Error::invalid("tags", "expected at least one tag that identifies")
+}
+
+fn create(tx: &mut Tx<'_>, command: &CreateConversation) -> Done<Created> {
+    let scope = known_scope(tx.connection, &command.place)?;
+    if let Some(identity) = &command.unless
+        && let Some(row) = find(tx.connection, scope, identity)?
+    {
+        return Ok(Created::Exists(row.value.id));
+    }
+    let row = insert(tx.connection, scope, command.id, &command.tags, command.now)?;
+    participant::join_all(tx.connection, scope.bot, row.id, &command.participants)?;
+    Ok(Created::Created(row.value))
+}
+
+fn known_scope<'a>(connection: &Connection, place: &'a Place) -> Done<Scope<'a>> {
+    Ok(Scope {
+        bot: rows::known_bot(connection, place.bot)?,
+        integration: rows::known_integration(connection, place.bot, place.integration)?,
+        channel: &place.channel,
+    })
+}
+
+fn update(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: ConversationId,
+    patch: &TagPatch,
+    now: Timestamp,
+) -> Done<Option<Conversation>> {
+    let Some(mut row) = by_public(tx.connection, bot, id)? else {
+        return Ok(None);
+    };
+    let mut tags = row.value.tags.clone();
+    if tags.apply(patch) {
+        retag(tx.connection, &mut row, tags, Vec::new(), now)?;
+    }
+    Ok(Some(row.value))
+}
+
+fn delete(tx: &mut Tx<'_>, bot: BotId, id: ConversationId, now: Timestamp) -> Done<bool> {
+    let Some(row) = by_public(tx.connection, bot, id)? else {
+        return Ok(false);
+    };
+    rows::execute(tx.connection, DELETE, params![row.id, now.as_millis()])?;
+    let none = BTreeSet::new();
+    CONVERSATIONS.replace(tx.connection, row.bot, row.id, &indexed(&row), &none)?;
+    sweep::later(tx.connection, StateKind::Conversation, row.id)?;
+    tx.conversation_changed(id);
+    Ok(true)
+}
+
+fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
+    let Some(mut row) = by_public(tx.connection, command.bot, command.conversation)? else {
+        return Ok(Rekeyed::Missing);
+    };
+    let scope = Scope {
+        bot: row.bot,
+        integration: row.integration,
+        channel: &row.value.channel,
+    };
+    if let Some(other) = find(tx.connection, scope, &command.identity)?
+        && other.id != row.id
+    {
+        return Ok(Rekeyed::Occupied(other.value.id));
+    }
+    let tags = with(&row.value.tags, &command.tags);
+    if tags == row.value.tags {
+        return Ok(Rekeyed::Unchanged(row.value));
+    }
+    let replaced = row
+        .value
+        .tags
+        .clone()
+        .into_iter()
+        .filter(|(name, value)| tags.get(name) != Some(value))
+        .collect();
+    retag(tx.connection, &mut row, tags, replaced, command.now)?;
+    Ok(Rekeyed::Rekeyed(row.value))
+}
+
+fn list(
+    connection: &Connection,
+    bot: BotId,
+    filter: &ConversationFilter,
+    page: PageRequest,
+) -> Done<Page<Conversation>> {
+    let Some(bot_number) = rows::bot(connection, bot)? else {
+        return Ok(query::empty());
+    };
+    let mut query = Query::new(rows::select_conversation!());
+    query.and("c.deleted_at IS NULL");
+    let candidates = if filter.tags.is_empty() {
+        None
+    } else {
+        CONVERSATIONS.candidates(connection, bot_number, &filter.tags)?
+    };
+    if let Some(candidates) = candidates {
+        // The plus keeps the order's index out: few candidates are read and sorted instead.
+        query.and_value("c.id IN (SELECT value FROM json_each(?))", candidates);
+        query.and_value("+c.bot = ?", bot_number);
+    } else {
+        query.and_value("c.bot = ?", bot_number);
+    }
+    if let Some(integration) = filter.integration {
+        let Some(integration) = rows::integration(connection, bot, integration)? else {
+            return Ok(query::empty());
+        };
+        query.and_value("c.integration = ?", integration);
+    }
+    if let Some(channel) = &filter.channel {
+        query.and_value("c.channel = ?", channel.clone());
+    }
+    for id in &filter.participants {
+        let Some(user) = user::number(connection, bot_number, *id)? else {
+            return Ok(query::empty());
+        };
+        query.and_value(
+            "c.id IN (SELECT conversation FROM participant WHERE user = ?)",
+            user,
+        );
+    }
+    if let Some(after) = filter.after {
+        query.and_value("c.created_at >= ?", after.as_millis());
+    }
+    if let Some(before) = filter.before {
+        query.and_value("c.created_at <= ?", before.as_millis());
+    }
+    let column = match filter.sort {
+        SortField::CreatedAt => "c.created_at",
+        SortField::UpdatedAt => "c.updated_at",
+    };
+    let page = query.page(
+        connection,
+        (column, "c.id", filter.order),
+        page,
+        rows::conversation,
+        |row| Cursor {
+            at: match filter.sort {
+                SortField::CreatedAt => row.value.created_at.as_millis(),
+                SortField::UpdatedAt => row.value.updated_at.as_millis(),
+            },
+            row: row.id,
+        },
+        |row| Ok(row.value.tags.contains(&filter.tags)),
+    )?;
+    Ok(query::map_page(page, |row| row.value))
+}
+
+#[async_trait]
+impl ConversationStore for SqliteStore {
+    async fn get_or_create_conversation(
+        &self,
+        command: GetOrCreateConversation,
+    ) -> Result<Found<Conversation>> {
+        self.write(move |tx| get_or_create(tx, &command)).await
+    }
+
+    async fn create_conversation(&self, command: CreateConversation) -> Result<Created> {
+        self.write(move |tx| create(tx, &command)).await
+    }
+
+    async fn get_conversation(
+        &self,
+        bot: BotId,
+        id: ConversationId,
+    ) -> Result<Option<Conversation>> {
+        self.read(|connection| Ok(by_public(connection, bot, id)?.map(|row| row.value)))
+    }
+
+    async fn find_conversation(
+        &self,
+        place: Place,
+        identity: Tags,
+    ) -> Result<Option<Conversation>> {
+        self.read(|connection| {
+            let Some(integration) = rows::integration(connection, place.bot, place.integration)?
+            else {
+                return Ok(None);
+            };
+            let scope = Scope {
+                bot: rows::known_bot(connection, place.bot)?,
+                integration,
+                channel: &place.channel,
+            };
+            Ok(find(connection, scope, &identity)?.map(|row| row.value))
+        })
+    }
+
+    async fn list_conversations(
+        &self,
+        bot: BotId,
+        filter: ConversationFilter,
+        page: PageRequest,
+    ) -> Result<Page<Conversation>> {
+        self.list(move |connection| list(connection, bot, &filter, page))
+            .await
+    }
+
+    async fn update_conversation(
+        &self,
+        bot: BotId,
+        id: ConversationId,
+        tags: TagPatch,
+        now: Timestamp,
+    ) -> Result<Option<Conversation>> {
+        self.write(move |tx| update(tx, bot, id, &tags, now)).await
+    }
+
+    async fn delete_conversation(
+        &self,
+        bot: BotId,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.write(move |tx| delete(tx, bot, id, now)).await
+    }
+
+    async fn rekey_conversation(&self, command: Rekey) -> Result<Rekeyed> {
+        self.write(move |tx| rekey(tx, &command)).await
+    }
+
+    async fn add_participant(
+        &self,
+        bot: BotId,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Result<Option<User>> {
+        self.write(move |tx| participant::add(tx, bot, conversation, user))
+            .await
+    }
+
+    async fn get_participant(
+        &self,
+        bot: BotId,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Result<Option<User>> {
+        self.read(|connection| participant::get(connection, bot, conversation, user))
+    }
+
+    async fn list_participants(
+        &self,
+        bot: BotId,
+        conversation: ConversationId,
+        page: PageRequest,
+    ) -> Result<Option<Page<User>>> {
+        self.list(move |connection| participant::list(connection, bot, conversation, page))
+            .await
+    }
+
+    async fn remove_participant(
+        &self,
+        bot: BotId,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Result<bool> {
+        self.write(move |tx| participant::remove(tx, bot, conversation, user))
+            .await
+    }
+}

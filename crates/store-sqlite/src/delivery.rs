@@ -1,0 +1,489 @@
+//! The outbox as its workers and people see it.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row, params};
+use switchboard_model::{
+    BotId, ConversationId, DeliveryId, Direction, Error, EventId, MessageId, Result, TagPatch,
+    Tags, Timestamp, UserId,
+};
+use switchboard_store::{
+    Claim, Claimed, ClaimedDelivery, Cursor, DeliveryRecord, DeliveryRecordStatus, DeliveryStore,
+    Finish, Lane, MessageUpdate, Outcome, OutgoingMessage, Page, PageRequest, Reply, SentPart,
+    SortOrder, Subject,
+};
+
+use crate::failure::{Done, Failure};
+use crate::query::{self, Query};
+use crate::writer::Tx;
+use crate::{SqliteStore, conversation, event, message, outbox, rows, user};
+
+const DESTINATION: &str = "SELECT id FROM integration WHERE public = ?1";
+const FREE_EXPIRED: &str = "UPDATE delivery SET status = 1, due_at = leased_until,
+        leased_until = NULL
+    WHERE destination = ?1 AND status = 2 AND leased_until <= ?2";
+const DUE: &str = "SELECT id FROM delivery
+    WHERE destination = ?1 AND status = 1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
+const NEXT_DUE: &str = "SELECT min(
+        coalesce((SELECT min(due_at) FROM delivery WHERE destination = ?1 AND status = 1), ?2),
+        coalesce((SELECT min(leased_until) FROM delivery WHERE destination = ?1 AND status = 2), ?2)
+    )";
+const TAKE: &str = "UPDATE delivery SET status = 2, epoch = epoch + 1, attempts = attempts + 1,
+        leased_until = ?2, trying_since = coalesce(trying_since, ?3)
+    WHERE id = ?1
+    RETURNING public, epoch, attempts, trying_since, progress, event, message,
+        (SELECT public FROM bot WHERE id = bot)";
+const CURRENT: &str = "SELECT d.id, d.destination, d.conversation, d.event, d.message, b.public
+    FROM delivery d CROSS JOIN bot b ON b.id = d.bot
+    WHERE d.public = ?1 AND d.epoch = ?2 AND d.status = 2";
+const SETTLE: &str =
+    "UPDATE delivery SET status = ?2, error = ?3, leased_until = NULL WHERE id = ?1";
+const RETRY: &str = "UPDATE delivery SET status = 1, error = ?2, due_at = ?3, leased_until = NULL,
+        attempts = attempts - ?4, trying_since = trying_since + ?5
+    WHERE id = ?1";
+const RECORD_PART: &str = "UPDATE delivery
+    SET progress = json_insert(coalesce(progress, '[]'), '$[#]', json(?3))
+    WHERE public = ?1 AND epoch = ?2 AND status = 2";
+const RELEASE: &str = "UPDATE delivery SET status = 1, due_at = ?1, leased_until = NULL
+    WHERE status = 2 RETURNING destination";
+const CONVERSATION: &str = "SELECT public FROM conversation WHERE id = ?1";
+const ACTIVE: &str = "SELECT 1 FROM delivery
+    WHERE destination IN (0, ?1) AND conversation = ?2 AND status < 3 LIMIT 1";
+const REPLAYED: &str = "SELECT destination, conversation FROM delivery WHERE id = ?1";
+// A new number is a new place, at the end of the line.
+const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery), status = ?2,
+        due_at = ?3, trying_since = NULL
+    WHERE id = ?1";
+macro_rules! select_record {
+    () => {
+        "SELECT d.id, d.public, e.public, m.public, c.public, d.status, d.attempts, d.error,
+            d.created_at
+        FROM delivery d
+        LEFT JOIN event e ON e.id = d.event
+        LEFT JOIN message m ON m.id = d.message
+        LEFT JOIN conversation c ON c.id = d.conversation"
+    };
+}
+const RECORD: &str = concat!(
+    select_record!(),
+    " WHERE d.public = ?1 AND d.bot = (SELECT id FROM bot WHERE public = ?2)
+        AND (d.conversation IS NULL OR c.deleted_at IS NULL)"
+);
+const OF_CONVERSATION: &str = "d.id IN (
+    SELECT x.id FROM message y CROSS JOIN delivery x ON x.message = y.id WHERE y.conversation = ?
+    UNION ALL
+    SELECT x.id FROM message y CROSS JOIN event z ON z.message = y.id
+        CROSS JOIN delivery x ON x.event = z.id
+        WHERE y.conversation = ? AND z.payload IS NULL
+    UNION ALL
+    SELECT x.id FROM event z CROSS JOIN delivery x ON x.event = z.id
+        WHERE z.conversation = ? AND z.payload IS NOT NULL)";
+
+fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
+    match lane {
+        Lane::Bots => Ok(Some(outbox::BOTS)),
+        Lane::Channel(id) => rows::value(connection, DESTINATION, [id.to_bytes()]),
+    }
+}
+
+fn next_due(connection: &Connection, destination: i64) -> Done<Option<Timestamp>> {
+    let next = rows::value::<i64>(connection, NEXT_DUE, [destination, i64::MAX])?;
+    Ok(next
+        .filter(|next| *next != i64::MAX)
+        .map(Timestamp::from_millis))
+}
+
+/// When nothing can be claimed, says so without troubling the writer.
+fn look(connection: &Connection, claim: Claim) -> Done<Option<Claimed>> {
+    let next_due = match destination(connection, claim.lane)? {
+        Some(destination) => next_due(connection, destination)?,
+        None => None,
+    };
+    let idle = next_due.is_none_or(|next| next > claim.now) || claim.limit == 0;
+    Ok(idle.then(|| Claimed {
+        deliveries: Vec::new(),
+        next_due,
+    }))
+}
+
+fn claim(tx: &mut Tx<'_>, claim: Claim) -> Done<Claimed> {
+    let connection = tx.connection;
+    let destination =
+        destination(connection, claim.lane)?.ok_or_else(|| rows::gone("an integration"))?;
+    let now = claim.now.as_millis();
+    rows::execute(connection, FREE_EXPIRED, [destination, now])?;
+    let keys = [destination, now, rows::as_limit(claim.limit)];
+    let due = rows::all(connection, DUE, keys, |row| row.get::<_, i64>(0))?;
+    let mut deliveries = Vec::with_capacity(due.len());
+    for id in due {
+        deliveries.push(take(connection, id, claim)?);
+    }
+    Ok(Claimed {
+        deliveries,
+        next_due: next_due(connection, destination)?,
+    })
+}
+
+fn take(connection: &Connection, id: i64, claim: Claim) -> Done<ClaimedDelivery> {
+    let until = claim.now.plus(claim.lease).as_millis();
+    let keys = params![id, until, claim.now.as_millis()];
+    let mut taken: Vec<(ClaimedDelivery, Option<i64>, Option<i64>)> =
+        rows::all(connection, TAKE, keys, |row| {
+            let delivery = ClaimedDelivery {
+                id: DeliveryId::from_bytes(row.get(0)?),
+                epoch: row.get(1)?,
+                attempt: row.get(2)?,
+                trying_since: rows::time(row, 3)?,
+                bot: BotId::from_bytes(row.get(7)?),
+                subject: Subject::Gone,
+                progress: match row.get_ref(4)?.as_str_or_null()? {
+                    Some(text) => rows::read_json(4, text)?,
+                    None => Vec::new(),
+                },
+            };
+            Ok((delivery, row.get(5)?, row.get(6)?))
+        })?;
+    let (mut delivery, event, message) = taken.pop().ok_or_else(|| rows::gone("a due delivery"))?;
+    delivery.subject = subject(connection, event, message)?;
+    Ok(delivery)
+}
+
+fn subject(connection: &Connection, event: Option<i64>, message: Option<i64>) -> Done<Subject> {
+    if let Some(event) = event {
+        let event = event::by_number(connection, event)?;
+        return Ok(event.map_or(Subject::Gone, |event| Subject::Event(Box::new(event))));
+    }
+    let Some(message) = message else {
+        return Ok(Subject::Gone);
+    };
+    let outgoing = outgoing(connection, message)?;
+    Ok(outgoing.map_or(Subject::Gone, |outgoing| {
+        Subject::Message(Box::new(outgoing))
+    }))
+}
+
+fn outgoing(connection: &Connection, number: i64) -> Done<Option<OutgoingMessage>> {
+    const ENDS: &str = "SELECT user, conversation FROM message WHERE id = ?1";
+    let Some(message) = message::by_number(connection, number)? else {
+        return Ok(None);
+    };
+    let (author, conversation): (i64, i64) = rows::one(connection, ENDS, [number], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?
+    .ok_or_else(|| rows::gone("a message"))?;
+    let conversation = conversation::by_number(connection, conversation)?
+        .ok_or_else(|| rows::gone("a conversation"))?;
+    let user = user::by_number(connection, author)?.ok_or_else(|| rows::gone("an author"))?;
+    Ok(Some(OutgoingMessage {
+        message: message.value,
+        user: user.value,
+        conversation: conversation.value,
+    }))
+}
+
+/// A delivery under a claim that is still current.
+struct Current {
+    id: i64,
+    destination: i64,
+    conversation: Option<i64>,
+    event: Option<i64>,
+    message: Option<i64>,
+    bot: BotId,
+}
+
+fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
+    let keys = params![finish.id.to_bytes(), finish.epoch];
+    let current = rows::one(tx.connection, CURRENT, keys, |row| {
+        Ok(Current {
+            id: row.get(0)?,
+            destination: row.get(1)?,
+            conversation: row.get(2)?,
+            event: row.get(3)?,
+            message: row.get(4)?,
+            bot: BotId::from_bytes(row.get(5)?),
+        })
+    })?;
+    let Some(current) = current else {
+        return Ok(false);
+    };
+    let now = finish.now;
+    match finish.outcome {
+        Outcome::Delivered { replies, tags } => delivered(tx, &current, &replies, tags, now)?,
+        Outcome::Dead { error } => settle(tx, &current, outbox::DEAD, Some(&error), now)?,
+        Outcome::Uncertain { error } => settle(tx, &current, outbox::UNCERTAIN, Some(&error), now)?,
+        Outcome::Retry {
+            after,
+            error,
+            counts,
+        } => {
+            let due = now.plus(after).as_millis();
+            let asked = if counts { 0 } else { due - now.as_millis() };
+            let keys = params![current.id, error, due, !counts, asked];
+            rows::execute(tx.connection, RETRY, keys)?;
+            outbox::told(tx, current.destination)?;
+        }
+    }
+    if let Some(id) = current.conversation
+        && let Some(public) = rows::value(tx.connection, CONVERSATION, [id])?
+    {
+        tx.conversation_changed(ConversationId::from_bytes(public));
+    }
+    Ok(true)
+}
+
+/// Ends a delivery and lets the next of its line come.
+fn settle(
+    tx: &mut Tx<'_>,
+    current: &Current,
+    status: u8,
+    error: Option<&str>,
+    now: Timestamp,
+) -> Done<()> {
+    rows::execute(tx.connection, SETTLE, params![current.id, status, error])?;
+    outbox::promote(tx, current.destination, current.conversation, now)
+}
+
+fn delivered(
+    tx: &mut Tx<'_>,
+    current: &Current,
+    replies: &[Reply],
+    tags: TagPatch,
+    now: Timestamp,
+) -> Done<()> {
+    if !replies.is_empty()
+        && let Err(error) = store_replies(tx, current, replies, now)?
+    {
+        return settle(tx, current, outbox::DEAD, Some(error), now);
+    }
+    if let Some(number) = current.message
+        && !tags.is_empty()
+        && let Some(message) = message::by_number(tx.connection, number)?
+    {
+        let update = MessageUpdate {
+            tags,
+            payload: None,
+        };
+        message::change(tx, message, update, now)?;
+    }
+    settle(tx, current, outbox::DELIVERED, None, now)
+}
+
+/// Stores what a bot answered; the inner error says why its answer has no place to go.
+fn store_replies(
+    tx: &mut Tx<'_>,
+    current: &Current,
+    replies: &[Reply],
+    now: Timestamp,
+) -> Done<Result<(), &'static str>> {
+    let (Some(number), Some(_)) = (current.conversation, current.event) else {
+        return Ok(Err(
+            "the bot answered with messages, but the event belongs to no conversation; answer \
+             without messages, or create them where they belong",
+        ));
+    };
+    let Some(mut conversation) = conversation::by_number(tx.connection, number)? else {
+        return Ok(Err(
+            "the bot answered with messages, but the conversation was deleted meanwhile",
+        ));
+    };
+    let author = user::number(tx.connection, conversation.bot, UserId::from(current.bot))?
+        .ok_or_else(|| rows::gone("the bot's own user"))?;
+    let no_tags = Tags::new();
+    for reply in replies {
+        let draft = message::Draft {
+            id: reply.message,
+            user: author,
+            direction: Direction::Outgoing,
+            kind: &reply.kind,
+            payload: &reply.payload,
+            tags: &no_tags,
+            synthetic: false,
+            once: None,
+            now,
+        };
+        let message = message::insert(tx, &mut conversation, draft)?;
+        message::send(tx, &conversation, message, reply.delivery, now)?;
+    }
+    Ok(Ok(()))
+}
+
+fn record_part(tx: &mut Tx<'_>, id: DeliveryId, epoch: i64, part: &SentPart) -> Done<bool> {
+    let part = serde_json::to_string(part).map_err(Failure::damage)?;
+    let keys = params![id.to_bytes(), epoch, part];
+    Ok(rows::execute(tx.connection, RECORD_PART, keys)? > 0)
+}
+
+fn release_in_flight(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
+    let released = rows::all(tx.connection, RELEASE, [now.as_millis()], |row| row.get(0))?;
+    for destination in &released {
+        outbox::told(tx, *destination)?;
+    }
+    Ok(released.len())
+}
+
+/// A record with its number.
+type Record = rows::Numbered<DeliveryRecord>;
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let status: u8 = row.get(5)?;
+    Ok(Record {
+        id: row.get(0)?,
+        value: DeliveryRecord {
+            id: DeliveryId::from_bytes(row.get(1)?),
+            event: row.get::<_, Option<[u8; 16]>>(2)?.map(EventId::from_bytes),
+            message: row
+                .get::<_, Option<[u8; 16]>>(3)?
+                .map(MessageId::from_bytes),
+            conversation: row
+                .get::<_, Option<[u8; 16]>>(4)?
+                .map(ConversationId::from_bytes),
+            status: match status {
+                outbox::IN_FLIGHT => DeliveryRecordStatus::InFlight,
+                outbox::DELIVERED => DeliveryRecordStatus::Delivered,
+                outbox::UNCERTAIN => DeliveryRecordStatus::Uncertain,
+                outbox::DEAD => DeliveryRecordStatus::Dead,
+                _ => DeliveryRecordStatus::Pending,
+            },
+            attempts: row.get(6)?,
+            error: row.get(7)?,
+            created_at: rows::time(row, 8)?,
+        },
+    })
+}
+
+fn list(
+    connection: &Connection,
+    bot: BotId,
+    status: Option<DeliveryRecordStatus>,
+    conversation: Option<ConversationId>,
+    page: PageRequest,
+) -> Done<Page<DeliveryRecord>> {
+    let Some(bot) = rows::bot(connection, bot)? else {
+        return Ok(query::empty());
+    };
+    let mut query = Query::new(select_record!());
+    query.and("(d.conversation IS NULL OR c.deleted_at IS NULL)");
+    if let Some(id) = conversation {
+        let Some(conversation) = conversation::number(connection, bot, id)? else {
+            return Ok(query::empty());
+        };
+        query.and_value("+d.bot = ?", bot);
+        query.and_values(OF_CONVERSATION, [conversation; 3]);
+    } else {
+        query.and_value("d.bot = ?", bot);
+    }
+    match status {
+        None => {}
+        Some(DeliveryRecordStatus::Pending) => query.and("d.status IN (0, 1)"),
+        Some(DeliveryRecordStatus::InFlight) => query.and("d.status = 2"),
+        Some(DeliveryRecordStatus::Delivered) => query.and("d.status = 3"),
+        Some(DeliveryRecordStatus::Uncertain) => query.and("d.status > 3 AND d.status = 4"),
+        Some(DeliveryRecordStatus::Dead) => query.and("d.status > 3 AND d.status = 5"),
+    }
+    let page = query.page(
+        connection,
+        ("d.id", "d.id", SortOrder::Descending),
+        page,
+        record,
+        |record| Cursor {
+            at: record.id,
+            row: record.id,
+        },
+        |_| Ok(true),
+    )?;
+    Ok(query::map_page(page, |record| record.value))
+}
+
+fn replay(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Done<Option<DeliveryRecord>> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let Some(old) = rows::one(tx.connection, RECORD, keys, record)? else {
+        return Ok(None);
+    };
+    if !matches!(
+        old.value.status,
+        DeliveryRecordStatus::Dead | DeliveryRecordStatus::Uncertain
+    ) {
+        return Err(Error::invalid(
+            "status",
+            "expected a delivery that is dead or uncertain; this one needs no replay",
+        )
+        .into());
+    }
+    let (destination, line): (i64, Option<i64>) =
+        rows::one(tx.connection, REPLAYED, [old.id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .ok_or_else(|| rows::gone("a delivery"))?;
+    let status = outbox::place(tx.connection, destination, line)?;
+    rows::execute(
+        tx.connection,
+        REPLAY,
+        params![old.id, status, now.as_millis()],
+    )?;
+    if status == outbox::READY {
+        outbox::told(tx, destination)?;
+    }
+    if let Some(conversation) = old.value.conversation {
+        tx.conversation_changed(conversation);
+    }
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let new = rows::one(tx.connection, RECORD, keys, record)?;
+    Ok(new.map(|record| record.value))
+}
+
+#[async_trait]
+impl DeliveryStore for SqliteStore {
+    async fn claim(&self, wanted: Claim) -> Result<Claimed> {
+        if let Some(idle) = self.read(|connection| look(connection, wanted))? {
+            return Ok(idle);
+        }
+        self.write(move |tx| claim(tx, wanted)).await
+    }
+
+    async fn finish(&self, result: Finish) -> Result<bool> {
+        self.write(move |tx| finish(tx, result)).await
+    }
+
+    async fn record_part(&self, id: DeliveryId, epoch: i64, part: SentPart) -> Result<bool> {
+        self.write(move |tx| record_part(tx, id, epoch, &part))
+            .await
+    }
+
+    async fn release_in_flight(&self, now: Timestamp) -> Result<usize> {
+        self.write(move |tx| release_in_flight(tx, now)).await
+    }
+
+    async fn list_deliveries(
+        &self,
+        bot: BotId,
+        status: Option<DeliveryRecordStatus>,
+        conversation: Option<ConversationId>,
+        page: PageRequest,
+    ) -> Result<Page<DeliveryRecord>> {
+        self.list(move |connection| list(connection, bot, status, conversation, page))
+            .await
+    }
+
+    async fn replay_delivery(
+        &self,
+        bot: BotId,
+        id: DeliveryId,
+        now: Timestamp,
+    ) -> Result<Option<DeliveryRecord>> {
+        self.write(move |tx| replay(tx, bot, id, now)).await
+    }
+
+    async fn is_busy(&self, bot: BotId, conversation: ConversationId) -> Result<bool> {
+        self.read(|connection| {
+            let Some(row) = conversation::by_public(connection, bot, conversation)? else {
+                return Ok(false);
+            };
+            let busy = rows::value::<i64>(connection, ACTIVE, [row.integration, row.id])?;
+            Ok(busy.is_some())
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! What channels bring in. The hot path: nothing is written that is as it should be already.
+
+use async_trait::async_trait;
+use ring::digest;
+use rusqlite::{Connection, params};
+use switchboard_model::{Direction, Event, IntegrationId, Result, Timestamp};
+use switchboard_store::{
+    Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested, Key,
+    NewUser, PollPosition, Sender,
+};
+
+use crate::failure::Done;
+use crate::rows::{self, Numbered};
+use crate::writer::Tx;
+use crate::{SqliteStore, conversation, event, message, user};
+
+const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
+    OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
+    OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
+const SET_POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
+    VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (integration, account) DO UPDATE SET next = ?3, at = ?4";
+const POSITION: &str = "SELECT p.next, p.at FROM poll_position p
+    JOIN integration i ON i.id = p.integration WHERE i.public = ?1 AND p.account = ?2";
+const INTEGRATION: &str = "SELECT id FROM integration WHERE public = ?1";
+
+/// A batch with its numbers looked up.
+struct Intake<'a> {
+    batch: &'a Batch,
+    bot: i64,
+    integration: i64,
+}
+
+fn ingest(tx: &mut Tx<'_>, batch: &Batch) -> Done<Vec<Ingested>> {
+    let intake = Intake {
+        batch,
+        bot: rows::known_bot(tx.connection, batch.bot)?,
+        integration: rows::known_integration(tx.connection, batch.bot, batch.integration)?,
+    };
+    let mut done = Vec::with_capacity(batch.items.len());
+    for item in &batch.items {
+        done.push(intake.take(tx, item)?);
+    }
+    if let Some(position) = &batch.position {
+        write_position(tx.connection, intake.integration, position, batch.now)?;
+    }
+    Ok(done)
+}
+
+impl Intake<'_> {
+    fn take(&self, tx: &mut Tx<'_>, item: &Inbound) -> Done<Ingested> {
+        let once = item.once.map(|key| scoped(self.batch.integration, key));
+        if let Some(once) = once
+            && rows::value(tx.connection, SEEN, [once])? == Some(true)
+        {
+            return Ok(Ingested::Duplicate);
+        }
+        match &item.content {
+            InboundContent::Message(new) => self.message(tx, item, new, once),
+            InboundContent::Event(new) => self.event(tx, item, new, once),
+        }
+    }
+
+    fn message(
+        &self,
+        tx: &mut Tx<'_>,
+        item: &Inbound,
+        new: &InboundMessage,
+        once: Option<[u8; 16]>,
+    ) -> Done<Ingested> {
+        let now = self.batch.now;
+        let thread = &new.thread;
+        if thread.identity.is_empty() {
+            return Err(conversation::no_identity().into());
+        }
+        let (mut conversation, conversation_created) = conversation::find_or_insert(
+            tx.connection,
+            self.scope(&thread.channel),
+            thread.id,
+            &thread.identity,
+            &thread.tags,
+            now,
+        )?;
+        let (user, user_created) = self.sender(tx.connection, &new.sender)?;
+        let draft = message::Draft {
+            id: new.id,
+            user: user.id,
+            direction: Direction::Incoming,
+            kind: &new.kind,
+            payload: &new.payload,
+            tags: &new.tags,
+            synthetic: false,
+            once,
+            now,
+        };
+        let message = message::insert(tx, &mut conversation, draft)?;
+        let announcement = event::Draft {
+            id: item.event,
+            delivery: item.delivery,
+            bot: self.bot,
+            kind: Event::MESSAGE_CREATED,
+            payload: None,
+            conversation: Some(conversation.id),
+            user: Some(user.id),
+            message: Some(message),
+            once: None,
+            now,
+        };
+        event::insert(tx, &announcement)?;
+        Ok(Ingested::Message {
+            message: new.id,
+            event: item.event,
+            conversation: conversation.value,
+            conversation_created,
+            user: user.value.id,
+            user_created,
+        })
+    }
+
+    fn event(
+        &self,
+        tx: &mut Tx<'_>,
+        item: &Inbound,
+        new: &InboundEvent,
+        once: Option<[u8; 16]>,
+    ) -> Done<Ingested> {
+        let conversation = match &new.thread {
+            Some(thread) => {
+                let scope = self.scope(&thread.channel);
+                conversation::find(tx.connection, scope, &thread.identity)?
+            }
+            None => None,
+        };
+        let user = match &new.sender {
+            Some(sender) => Some(self.sender(tx.connection, sender)?.0.id),
+            None => None,
+        };
+        let draft = event::Draft {
+            id: item.event,
+            delivery: item.delivery,
+            bot: self.bot,
+            kind: &new.kind,
+            payload: Some(&new.payload),
+            conversation: conversation.as_ref().map(|row| row.id),
+            user,
+            message: None,
+            once,
+            now: self.batch.now,
+        };
+        event::insert(tx, &draft)?;
+        Ok(Ingested::Event {
+            event: item.event,
+            conversation: conversation.map(|row| row.value.id),
+        })
+    }
+
+    fn scope<'a>(&self, channel: &'a str) -> conversation::Scope<'a> {
+        conversation::Scope {
+            bot: self.bot,
+            integration: self.integration,
+            channel,
+        }
+    }
+
+    fn sender(
+        &self,
+        connection: &Connection,
+        sender: &Sender,
+    ) -> Done<(Numbered<switchboard_model::User>, bool)> {
+        if sender.identity.is_empty() {
+            return Err(conversation::no_identity().into());
+        }
+        let scope = user::Scope {
+            bot: self.bot,
+            integration: Some(self.integration),
+        };
+        let new = NewUser {
+            id: sender.id,
+            bot: self.batch.bot,
+            integration: Some(self.batch.integration),
+            tags: sender.tags.clone(),
+            name: sender.name.clone(),
+            picture_url: None,
+            now: self.batch.now,
+        };
+        user::find_or_insert(connection, scope, &new, &sender.identity, true)
+    }
+}
+
+/// A key as it is stored: two integrations never share one, whatever their channels make of it.
+fn scoped(integration: IntegrationId, key: Key) -> [u8; 16] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&integration.to_bytes());
+    context.update(&key.0);
+    let mut first = [0; 16];
+    for (to, from) in first.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    first
+}
+
+fn write_position(
+    connection: &Connection,
+    integration: i64,
+    position: &PollPosition,
+    now: Timestamp,
+) -> Done<()> {
+    rows::execute(
+        connection,
+        SET_POSITION,
+        params![
+            integration,
+            position.account,
+            position.next,
+            now.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+#[async_trait]
+impl IngestStore for SqliteStore {
+    async fn ingest(&self, batch: Batch) -> Result<Vec<Ingested>> {
+        self.write(move |tx| ingest(tx, &batch)).await
+    }
+
+    async fn poll_position(
+        &self,
+        integration: IntegrationId,
+        account: &str,
+    ) -> Result<Option<(i64, Timestamp)>> {
+        self.read(|connection| {
+            let keys = params![integration.to_bytes(), account];
+            rows::one(connection, POSITION, keys, |row| {
+                Ok((row.get(0)?, rows::time(row, 1)?))
+            })
+        })
+    }
+
+    async fn set_poll_position(
+        &self,
+        integration: IntegrationId,
+        position: PollPosition,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.write(move |tx| {
+            let number = rows::value(tx.connection, INTEGRATION, [integration.to_bytes()])?
+                .ok_or_else(|| {
+                    switchboard_model::Error::not_found(
+                        switchboard_model::Kind::Integration,
+                        integration,
+                    )
+                })?;
+            write_position(tx.connection, number, &position, now)
+        })
+        .await
+    }
+}

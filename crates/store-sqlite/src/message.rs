@@ -1,0 +1,452 @@
+//! Messages.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+use switchboard_model::{
+    BotId, ConversationId, DeliveryId, Direction, Error, Json, Kind, Message, MessageId, Result,
+    Tags, Timestamp,
+};
+use switchboard_store::{
+    Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate, Page,
+    PageRequest, PostMessage, Posted, SortOrder,
+};
+
+use crate::failure::Done;
+use crate::outbox::{self, Enqueue};
+use crate::query::{self, Query};
+use crate::rows::{self, ConversationRow, Numbered};
+use crate::tags::{self, MESSAGES};
+use crate::writer::Tx;
+use crate::{SqliteStore, conversation, event, participant, user};
+
+const INSERT: &str = "INSERT INTO message
+    (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
+        created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)";
+const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
+const UPDATE: &str = "UPDATE message SET tags = ?2, payload = ?3, updated_at = ?4 WHERE id = ?1";
+// The row stays with all that recognises it, so that a redelivery does not bring it back.
+const DELETE: &str =
+    "UPDATE message SET payload = '{}', deleted_at = ?2, updated_at = ?2 WHERE id = ?1";
+const BY_PUBLIC: &str = concat!(
+    rows::select_message!(),
+    " WHERE m.public = ?1 AND m.bot = (SELECT id FROM bot WHERE public = ?2)
+        AND m.deleted_at IS NULL AND c.deleted_at IS NULL"
+);
+const BY_NUMBER: &str = concat!(
+    rows::select_message!(),
+    " WHERE m.id = ?1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL"
+);
+const REMEMBERED: &str = concat!(rows::select_message!(), " WHERE m.id = ?1");
+const REMEMBERED_PUBLIC: &str = concat!(rows::select_message!(), " WHERE m.public = ?1");
+const AFTER: &str = concat!(
+    rows::select_message!(),
+    " WHERE m.conversation = ?1 AND m.seq > ?2 AND m.deleted_at IS NULL ORDER BY m.seq LIMIT ?3"
+);
+const INTEGRATION: &str = "SELECT active, alias FROM integration WHERE id = ?1";
+const KEY: &str = "SELECT request, message FROM idempotency WHERE bot = ?1 AND key = ?2";
+const REMEMBER_KEY: &str = "INSERT OR REPLACE INTO idempotency (bot, key, request, message, at)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// A message to insert.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) user: i64,
+    pub(crate) direction: Direction,
+    pub(crate) kind: &'a str,
+    pub(crate) payload: &'a Json,
+    pub(crate) tags: &'a Tags,
+    pub(crate) synthetic: bool,
+    pub(crate) once: Option<[u8; 16]>,
+    pub(crate) now: Timestamp,
+}
+
+/// The message with this id that is not deleted.
+pub(crate) fn by_public(
+    connection: &Connection,
+    bot: BotId,
+    id: MessageId,
+) -> Done<Option<Numbered<Message>>> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    rows::one(connection, BY_PUBLIC, keys, rows::message)
+}
+
+/// The message with this number that is not deleted.
+pub(crate) fn by_number(connection: &Connection, id: i64) -> Done<Option<Numbered<Message>>> {
+    rows::one(connection, BY_NUMBER, [id], rows::message)
+}
+
+/// Stores a message at the next place of its conversation; its author takes part.
+pub(crate) fn insert(
+    tx: &mut Tx<'_>,
+    conversation: &mut ConversationRow,
+    draft: Draft<'_>,
+) -> Done<i64> {
+    let connection = tx.connection;
+    let seq = conversation.next_seq;
+    conversation.next_seq += 1;
+    rows::execute(
+        connection,
+        TAKE_SEQ,
+        [conversation.id, conversation.next_seq],
+    )?;
+    let tags = draft.tags.clone().without_empty();
+    let id = rows::insert(
+        connection,
+        INSERT,
+        params![
+            draft.id.to_bytes(),
+            conversation.bot,
+            conversation.id,
+            draft.user,
+            draft.direction == Direction::Outgoing,
+            draft.kind,
+            draft.payload.as_str(),
+            tags::to_text(&tags)?,
+            draft.synthetic,
+            seq,
+            draft.once,
+            draft.now.as_millis()
+        ],
+    )?;
+    MESSAGES.add(connection, conversation.id, id, &tags)?;
+    participant::join(connection, conversation.id, draft.user)?;
+    tx.conversation_changed(conversation.value.id);
+    Ok(id)
+}
+
+/// Enqueues an outgoing message to its channel, or lets it fail at once where nothing could send
+/// it.
+pub(crate) fn send(
+    tx: &mut Tx<'_>,
+    conversation: &ConversationRow,
+    message: i64,
+    delivery: DeliveryId,
+    now: Timestamp,
+) -> Done<()> {
+    let new = Enqueue {
+        id: delivery,
+        bot: conversation.bot,
+        destination: conversation.integration,
+        conversation: Some(conversation.id),
+        event: None,
+        message: Some(message),
+        now,
+    };
+    let (active, alias): (bool, String) = rows::one(
+        tx.connection,
+        INTEGRATION,
+        [conversation.integration],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?
+    .ok_or_else(|| rows::gone("an integration"))?;
+    if active {
+        outbox::enqueue(tx, new)
+    } else {
+        let error = format!("the integration {alias} is not active; add its token, then replay");
+        outbox::enqueue_dead(tx, new, &error)
+    }
+}
+
+fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
+    let bot = rows::known_bot(tx.connection, command.bot)?;
+    if let Discriminate::ByKey(key) = command.discriminate
+        && let Some(posted) = known_key(tx.connection, bot, key)?
+    {
+        return Ok(posted);
+    }
+    let new = &command.message;
+    let mut conversation = conversation::by_public(tx.connection, command.bot, new.conversation)?
+        .ok_or_else(|| {
+        Error::reference("conversationId", Kind::Conversation, new.conversation)
+    })?;
+    if let Discriminate::ByTags(tags) = &command.discriminate {
+        if tags.is_empty() {
+            return Err(conversation::no_identity().into());
+        }
+        if let Some(message) = find(tx.connection, conversation.id, tags)? {
+            return Ok(found(message));
+        }
+    }
+    let user = user::number(tx.connection, bot, new.user)?
+        .ok_or_else(|| Error::reference("userId", Kind::User, new.user))?;
+    let draft = Draft {
+        id: new.id,
+        user,
+        direction: new.direction,
+        kind: &new.kind,
+        payload: &new.payload,
+        tags: &new.tags,
+        synthetic: new.synthetic,
+        once: None,
+        now: command.now,
+    };
+    let message = insert(tx, &mut conversation, draft)?;
+    match new.direction {
+        Direction::Outgoing => send(tx, &conversation, message, command.delivery, command.now)?,
+        Direction::Incoming => announce(tx, &conversation, user, message, command)?,
+    }
+    if let Discriminate::ByKey(key) = command.discriminate {
+        rows::execute(
+            tx.connection,
+            REMEMBER_KEY,
+            params![
+                bot,
+                key.key.0,
+                key.request.0,
+                new.id.to_bytes(),
+                command.now.as_millis()
+            ],
+        )?;
+    }
+    let message = by_number(tx.connection, message)?.ok_or_else(|| rows::gone("a new message"))?;
+    Ok(Posted::Stored(Found {
+        value: message.value,
+        created: true,
+    }))
+}
+
+fn announce(
+    tx: &mut Tx<'_>,
+    conversation: &ConversationRow,
+    user: i64,
+    message: i64,
+    command: &PostMessage,
+) -> Done<()> {
+    let new = event::Draft {
+        id: command.event,
+        delivery: command.delivery,
+        bot: conversation.bot,
+        kind: switchboard_model::Event::MESSAGE_CREATED,
+        payload: None,
+        conversation: Some(conversation.id),
+        user: Some(user),
+        message: Some(message),
+        once: None,
+        now: command.now,
+    };
+    event::insert(tx, &new)?;
+    Ok(())
+}
+
+fn known_key(connection: &Connection, bot: i64, key: Idempotency) -> Done<Option<Posted>> {
+    let known = rows::one(connection, KEY, params![bot, key.key.0], |row| {
+        Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, [u8; 16]>(1)?))
+    })?;
+    let Some((request, message)) = known else {
+        return Ok(None);
+    };
+    if request != key.request.0 {
+        return Ok(Some(Posted::KeyReused));
+    }
+    let message = rows::one(connection, REMEMBERED_PUBLIC, [message], rows::message)?;
+    Ok(message.map(found))
+}
+
+/// The first message of a conversation whose tags contain every pair, deleted or not.
+fn find(
+    connection: &Connection,
+    conversation: i64,
+    identity: &Tags,
+) -> Done<Option<Numbered<Message>>> {
+    let pairs = tags::digests(identity);
+    let mut start = 0;
+    while let Some(id) = MESSAGES.first(connection, conversation, &pairs, start)? {
+        if let Some(message) = rows::one(connection, REMEMBERED, [id], rows::message)?
+            && message.value.tags.contains(identity)
+        {
+            return Ok(Some(message));
+        }
+        start = id + 1;
+    }
+    Ok(None)
+}
+
+fn found(message: Numbered<Message>) -> Posted {
+    Posted::Stored(Found {
+        value: message.value,
+        created: false,
+    })
+}
+
+fn update(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: MessageId,
+    update: MessageUpdate,
+    now: Timestamp,
+) -> Done<Option<Message>> {
+    let Some(message) = by_public(tx.connection, bot, id)? else {
+        return Ok(None);
+    };
+    Ok(Some(change(tx, message, update, now)?.value))
+}
+
+/// Merges tags and replaces the payload, if that says anything new.
+pub(crate) fn change(
+    tx: &mut Tx<'_>,
+    mut message: Numbered<Message>,
+    update: MessageUpdate,
+    now: Timestamp,
+) -> Done<Numbered<Message>> {
+    let before = message.value.tags.clone();
+    let retagged = message.value.tags.apply(&update.tags);
+    let rewritten = update.payload.is_some_and(|payload| {
+        std::mem::replace(&mut message.value.payload, payload.clone()) != payload
+    });
+    if !retagged && !rewritten {
+        return Ok(message);
+    }
+    message.value.updated_at = now;
+    rows::execute(
+        tx.connection,
+        UPDATE,
+        params![
+            message.id,
+            tags::to_text(&message.value.tags)?,
+            message.value.payload.as_str(),
+            now.as_millis()
+        ],
+    )?;
+    if retagged {
+        let scope = conversation_of(tx.connection, message.id)?;
+        MESSAGES.replace(
+            tx.connection,
+            scope,
+            message.id,
+            &tags::digest_set(&before),
+            &tags::digest_set(&message.value.tags),
+        )?;
+    }
+    tx.conversation_changed(message.value.conversation);
+    Ok(message)
+}
+
+fn conversation_of(connection: &Connection, message: i64) -> Done<i64> {
+    const SQL: &str = "SELECT conversation FROM message WHERE id = ?1";
+    rows::value(connection, SQL, [message])?.ok_or_else(|| rows::gone("a message"))
+}
+
+fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bool> {
+    let Some(message) = by_public(tx.connection, bot, id)? else {
+        return Ok(false);
+    };
+    rows::execute(tx.connection, DELETE, params![message.id, now.as_millis()])?;
+    tx.conversation_changed(message.value.conversation);
+    Ok(true)
+}
+
+fn list(
+    connection: &Connection,
+    bot: BotId,
+    filter: &MessageFilter,
+    page: PageRequest,
+) -> Done<Page<Message>> {
+    let Some(bot_number) = rows::bot(connection, bot)? else {
+        return Ok(query::empty());
+    };
+    let mut query = Query::new(rows::select_message!());
+    query.and("m.deleted_at IS NULL AND c.deleted_at IS NULL");
+    let by_place = filter.conversation.is_some();
+    if let Some(id) = filter.conversation {
+        let Some(conversation) = conversation::number(connection, bot_number, id)? else {
+            return Ok(query::empty());
+        };
+        let candidates = if filter.tags.is_empty() {
+            None
+        } else {
+            MESSAGES.candidates(connection, conversation, &filter.tags)?
+        };
+        if let Some(candidates) = candidates {
+            query.and_value("m.id IN (SELECT value FROM json_each(?))", candidates);
+            query.and_value("+m.conversation = ?", conversation);
+        } else {
+            query.and_value("m.conversation = ?", conversation);
+        }
+    } else {
+        query.and_value("m.bot = ?", bot_number);
+    }
+    if let Some(integration) = filter.integration {
+        let Some(integration) = rows::integration(connection, bot, integration)? else {
+            return Ok(query::empty());
+        };
+        query.and_value("c.integration = ?", integration);
+    }
+    if let Some(after) = filter.after {
+        query.and_value("m.created_at >= ?", after.as_millis());
+    }
+    if let Some(before) = filter.before {
+        query.and_value("m.created_at <= ?", before.as_millis());
+    }
+    let column = if by_place { "m.seq" } else { "m.id" };
+    let page = query.page(
+        connection,
+        (column, "m.id", SortOrder::Descending),
+        page,
+        rows::message,
+        |message| Cursor {
+            at: if by_place {
+                message.value.seq
+            } else {
+                message.id
+            },
+            row: message.id,
+        },
+        |message| Ok(message.value.tags.contains(&filter.tags)),
+    )?;
+    Ok(query::map_page(page, |message| message.value))
+}
+
+#[async_trait]
+impl MessageStore for SqliteStore {
+    async fn post_message(&self, command: PostMessage) -> Result<Posted> {
+        self.write(move |tx| post(tx, &command)).await
+    }
+
+    async fn get_message(&self, bot: BotId, id: MessageId) -> Result<Option<Message>> {
+        self.read(|connection| Ok(by_public(connection, bot, id)?.map(|message| message.value)))
+    }
+
+    async fn list_messages(
+        &self,
+        bot: BotId,
+        filter: MessageFilter,
+        page: PageRequest,
+    ) -> Result<Page<Message>> {
+        self.list(move |connection| list(connection, bot, &filter, page))
+            .await
+    }
+
+    async fn messages_after(
+        &self,
+        bot: BotId,
+        conversation: ConversationId,
+        seq: i64,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        self.list(move |connection| {
+            let Some(row) = conversation::by_public(connection, bot, conversation)? else {
+                return Ok(Vec::new());
+            };
+            let keys = params![row.id, seq, rows::as_limit(limit)];
+            let found = rows::all(connection, AFTER, keys, rows::message)?;
+            Ok(found.into_iter().map(|message| message.value).collect())
+        })
+        .await
+    }
+
+    async fn update_message(
+        &self,
+        bot: BotId,
+        id: MessageId,
+        change: MessageUpdate,
+        now: Timestamp,
+    ) -> Result<Option<Message>> {
+        self.write(move |tx| update(tx, bot, id, change, now)).await
+    }
+
+    async fn delete_message(&self, bot: BotId, id: MessageId, now: Timestamp) -> Result<bool> {
+        self.write(move |tx| delete(tx, bot, id, now)).await
+    }
+}

@@ -1,0 +1,123 @@
+//! The lines of the outbox: what is enqueued, and what comes to the head.
+//!
+//! Of each line (destination, conversation) that has anything to do, exactly one delivery is ready
+//! or in flight, the first; the others are queued behind it. Whoever ends the first promotes the
+//! next in the same transaction.
+
+use rusqlite::{Connection, params};
+use switchboard_model::{DeliveryId, IntegrationId, Timestamp};
+use switchboard_store::Lane;
+
+use crate::failure::Done;
+use crate::rows;
+use crate::writer::Tx;
+
+pub(crate) const QUEUED: u8 = 0;
+pub(crate) const READY: u8 = 1;
+pub(crate) const IN_FLIGHT: u8 = 2;
+pub(crate) const DELIVERED: u8 = 3;
+pub(crate) const UNCERTAIN: u8 = 4;
+pub(crate) const DEAD: u8 = 5;
+
+/// The destination of what goes to bots.
+pub(crate) const BOTS: i64 = 0;
+
+const LINE_BUSY: &str = "SELECT 1 FROM delivery
+    WHERE destination = ?1 AND conversation = ?2 AND status < 3 LIMIT 1";
+const INSERT: &str = "INSERT INTO delivery
+    (public, bot, destination, conversation, event, message, status, due_at, error, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?8)";
+const NEXT: &str = "SELECT id FROM delivery
+    WHERE destination = ?1 AND conversation = ?2 AND status < 3 ORDER BY id LIMIT 1";
+const PROMOTE: &str = "UPDATE delivery SET status = 1, due_at = ?2 WHERE id = ?1 AND status = 0";
+const INTEGRATION: &str = "SELECT public FROM integration WHERE id = ?1";
+
+/// What to enqueue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Enqueue {
+    pub(crate) id: DeliveryId,
+    pub(crate) bot: i64,
+    pub(crate) destination: i64,
+    pub(crate) conversation: Option<i64>,
+    pub(crate) event: Option<i64>,
+    pub(crate) message: Option<i64>,
+    pub(crate) now: Timestamp,
+}
+
+/// Puts a delivery at the end of its line.
+pub(crate) fn enqueue(tx: &mut Tx<'_>, new: Enqueue) -> Done<()> {
+    let status = place(tx.connection, new.destination, new.conversation)?;
+    insert(tx.connection, new, status, None)?;
+    if status == READY {
+        told(tx, new.destination)?;
+    }
+    Ok(())
+}
+
+/// Keeps a delivery that cannot be tried, so that it is seen and can be replayed.
+pub(crate) fn enqueue_dead(tx: &mut Tx<'_>, new: Enqueue, error: &str) -> Done<()> {
+    insert(tx.connection, new, DEAD, Some(error))
+}
+
+fn insert(connection: &Connection, new: Enqueue, status: u8, error: Option<&str>) -> Done<()> {
+    rows::insert(
+        connection,
+        INSERT,
+        params![
+            new.id.to_bytes(),
+            new.bot,
+            new.destination,
+            new.conversation,
+            new.event,
+            new.message,
+            status,
+            new.now.as_millis(),
+            error
+        ],
+    )?;
+    Ok(())
+}
+
+/// The status of one that comes to the end of a line.
+pub(crate) fn place(
+    connection: &Connection,
+    destination: i64,
+    conversation: Option<i64>,
+) -> Done<u8> {
+    let Some(conversation) = conversation else {
+        return Ok(READY);
+    };
+    let busy = rows::value::<i64>(connection, LINE_BUSY, [destination, conversation])?;
+    Ok(if busy.is_some() { QUEUED } else { READY })
+}
+
+/// Makes the next of a line ready, once the one before it is done with.
+pub(crate) fn promote(
+    tx: &mut Tx<'_>,
+    destination: i64,
+    conversation: Option<i64>,
+    now: Timestamp,
+) -> Done<()> {
+    let Some(conversation) = conversation else {
+        return Ok(());
+    };
+    if let Some(next) = rows::value::<i64>(tx.connection, NEXT, [destination, conversation])?
+        && rows::execute(tx.connection, PROMOTE, params![next, now.as_millis()])? > 0
+    {
+        told(tx, destination)?;
+    }
+    Ok(())
+}
+
+/// Tells those who wait that something of this destination is ready.
+pub(crate) fn told(tx: &mut Tx<'_>, destination: i64) -> Done<()> {
+    let lane = if destination == BOTS {
+        Lane::Bots
+    } else {
+        let id = rows::value(tx.connection, INTEGRATION, [destination])?
+            .ok_or_else(|| rows::gone("an integration"))?;
+        Lane::Channel(IntegrationId::from_bytes(id))
+    };
+    tx.lane_ready(lane);
+    Ok(())
+}

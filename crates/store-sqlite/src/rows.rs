@@ -1,0 +1,338 @@
+//! Rows as the model sees them, and the few ways to run a statement.
+
+use rusqlite::types::{FromSql, Type};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
+use serde::de::DeserializeOwned;
+use switchboard_model::{
+    BotId, Conversation, ConversationId, DeliveryReport, DeliveryStatus, Direction, Error, Event,
+    EventId, EventPayload, EventStatus, IntegrationId, Json, Kind, Message, MessageId, Tags,
+    Timestamp, User, UserId,
+};
+
+use crate::failure::{Done, Failure};
+
+/// Runs a statement; tells how many rows it changed.
+pub(crate) fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Done<usize> {
+    Ok(connection.prepare_cached(sql)?.execute(parameters)?)
+}
+
+/// Inserts a row; tells its number.
+pub(crate) fn insert(connection: &Connection, sql: &str, parameters: impl Params) -> Done<i64> {
+    Ok(connection.prepare_cached(sql)?.insert(parameters)?)
+}
+
+/// The first row.
+pub(crate) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Done<Option<T>> {
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row(parameters, map)
+        .optional()?)
+}
+
+/// The first column of the first row.
+pub(crate) fn value<T: FromSql>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> Done<Option<T>> {
+    one(connection, sql, parameters, |row| row.get(0))
+}
+
+/// All rows.
+pub(crate) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Done<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(parameters, map)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+const BOT: &str = "SELECT id FROM bot WHERE public = ?1";
+const INTEGRATION: &str = "SELECT i.id FROM integration i JOIN bot b ON b.id = i.bot
+    WHERE i.public = ?1 AND b.public = ?2";
+
+/// The number of a bot.
+pub(crate) fn bot(connection: &Connection, id: BotId) -> Done<Option<i64>> {
+    value(connection, BOT, [id.to_bytes()])
+}
+
+/// The number of a bot that must exist.
+pub(crate) fn known_bot(connection: &Connection, id: BotId) -> Done<i64> {
+    bot(connection, id)?.ok_or_else(|| Error::not_found(Kind::Bot, id).into())
+}
+
+/// The number of an integration of a bot.
+pub(crate) fn integration(
+    connection: &Connection,
+    bot: BotId,
+    id: IntegrationId,
+) -> Done<Option<i64>> {
+    value(connection, INTEGRATION, [id.to_bytes(), bot.to_bytes()])
+}
+
+/// The number of an integration that must exist.
+pub(crate) fn known_integration(
+    connection: &Connection,
+    bot: BotId,
+    id: IntegrationId,
+) -> Done<i64> {
+    integration(connection, bot, id)?.ok_or_else(|| Error::not_found(Kind::Integration, id).into())
+}
+
+/// An object with its number.
+#[derive(Debug, Clone)]
+pub(crate) struct Numbered<T> {
+    pub(crate) id: i64,
+    pub(crate) value: T,
+}
+
+/// A conversation with what only the store knows of it.
+#[derive(Debug, Clone)]
+pub(crate) struct ConversationRow {
+    pub(crate) id: i64,
+    pub(crate) bot: i64,
+    pub(crate) integration: i64,
+    pub(crate) aliases: Vec<(String, String)>,
+    pub(crate) next_seq: i64,
+    pub(crate) value: Conversation,
+}
+
+impl ConversationRow {
+    /// Whether a re-key replaced this pair.
+    pub(crate) fn was(&self, name: &str, value: &str) -> bool {
+        self.aliases
+            .iter()
+            .any(|alias| alias.0 == name && alias.1 == value)
+    }
+}
+
+/// The columns that [`conversation`] reads.
+macro_rules! select_conversation {
+    () => {
+        "
+    SELECT c.id, c.bot, c.integration, c.aliases, c.next_seq, c.public, b.public, i.public,
+        i.alias, c.channel, c.tags, c.created_at, c.updated_at
+    FROM conversation c CROSS JOIN bot b ON b.id = c.bot
+    CROSS JOIN integration i ON i.id = c.integration"
+    };
+}
+pub(crate) use select_conversation;
+
+pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
+    Ok(ConversationRow {
+        id: row.get(0)?,
+        bot: row.get(1)?,
+        integration: row.get(2)?,
+        aliases: match row.get_ref(3)?.as_str_or_null()? {
+            Some(text) => read_json(3, text)?,
+            None => Vec::new(),
+        },
+        next_seq: row.get(4)?,
+        value: Conversation {
+            id: ConversationId::from_bytes(row.get(5)?),
+            bot: BotId::from_bytes(row.get(6)?),
+            integration: IntegrationId::from_bytes(row.get(7)?),
+            alias: row.get(8)?,
+            channel: row.get(9)?,
+            tags: tags(row, 10)?,
+            created_at: time(row, 11)?,
+            updated_at: time(row, 12)?,
+        },
+    })
+}
+
+/// The columns that [`user`] reads.
+macro_rules! select_user {
+    () => {
+        "
+    SELECT u.id, u.public, b.public, i.public, u.tags, u.name, u.picture_url, u.created_at,
+        u.updated_at
+    FROM user u CROSS JOIN bot b ON b.id = u.bot
+    LEFT JOIN integration i ON i.id = u.integration"
+    };
+}
+pub(crate) use select_user;
+
+pub(crate) fn user(row: &Row<'_>) -> rusqlite::Result<Numbered<User>> {
+    Ok(Numbered {
+        id: row.get(0)?,
+        value: User {
+            id: UserId::from_bytes(row.get(1)?),
+            bot: BotId::from_bytes(row.get(2)?),
+            integration: row
+                .get::<_, Option<[u8; 16]>>(3)?
+                .map(IntegrationId::from_bytes),
+            tags: tags(row, 4)?,
+            name: row.get(5)?,
+            picture_url: row.get(6)?,
+            created_at: time(row, 7)?,
+            updated_at: time(row, 8)?,
+        },
+    })
+}
+
+/// The columns that [`message`] reads: the message and its latest delivery.
+macro_rules! select_message {
+    () => {
+        "
+    SELECT m.id, m.public, c.public, u.public, m.direction, m.kind, m.payload, m.tags,
+        m.synthetic, m.seq, m.created_at, m.updated_at, d.status, d.attempts, d.error
+    FROM message m CROSS JOIN conversation c ON c.id = m.conversation
+    CROSS JOIN user u ON u.id = m.user
+    LEFT JOIN delivery d
+        ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.message = m.id)"
+    };
+}
+pub(crate) use select_message;
+
+pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Numbered<Message>> {
+    let delivery = match row.get::<_, Option<u8>>(12)? {
+        Some(status) => Some(DeliveryReport {
+            status: report_status(status),
+            attempts: row.get(13)?,
+            error: row.get(14)?,
+        }),
+        None => None,
+    };
+    Ok(Numbered {
+        id: row.get(0)?,
+        value: Message {
+            id: MessageId::from_bytes(row.get(1)?),
+            conversation: ConversationId::from_bytes(row.get(2)?),
+            user: UserId::from_bytes(row.get(3)?),
+            direction: if row.get(4)? {
+                Direction::Outgoing
+            } else {
+                Direction::Incoming
+            },
+            kind: row.get(5)?,
+            payload: json(row, 6)?,
+            tags: tags(row, 7)?,
+            synthetic: row.get(8)?,
+            seq: row.get(9)?,
+            created_at: time(row, 10)?,
+            updated_at: time(row, 11)?,
+            delivery,
+        },
+    })
+}
+
+fn report_status(status: u8) -> DeliveryStatus {
+    match status {
+        crate::outbox::DELIVERED => DeliveryStatus::Sent,
+        crate::outbox::UNCERTAIN => DeliveryStatus::Uncertain,
+        crate::outbox::DEAD => DeliveryStatus::Failed,
+        _ => DeliveryStatus::Queued,
+    }
+}
+
+/// An event, of which one that announces a message has yet to be filled in.
+#[derive(Debug)]
+pub(crate) struct EventRow {
+    pub(crate) id: i64,
+    pub(crate) conversation: Option<i64>,
+    pub(crate) user: Option<i64>,
+    pub(crate) message: Option<i64>,
+    pub(crate) announces: bool,
+    pub(crate) value: Event,
+}
+
+/// The columns that [`event`] reads: the event and its latest delivery.
+macro_rules! select_event {
+    () => {
+        "
+    SELECT e.id, e.conversation, e.user, e.message, e.public, b.public, e.kind, e.payload,
+        c.public, u.public, m.public, d.status, d.error, e.created_at
+    FROM event e CROSS JOIN bot b ON b.id = e.bot
+    LEFT JOIN conversation c ON c.id = e.conversation
+    LEFT JOIN user u ON u.id = e.user
+    LEFT JOIN message m ON m.id = e.message
+    LEFT JOIN delivery d
+        ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.event = e.id)"
+    };
+}
+pub(crate) use select_event;
+
+pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    let payload: Option<String> = row.get(7)?;
+    let (status, failure_reason) = match row.get::<_, Option<u8>>(11)? {
+        Some(crate::outbox::DELIVERED) => (EventStatus::Processed, None),
+        Some(crate::outbox::UNCERTAIN | crate::outbox::DEAD) => {
+            let error: Option<String> = row.get(12)?;
+            let cut = error.map(|text| text.chars().take(2000).collect());
+            (EventStatus::Failed, cut)
+        }
+        _ => (EventStatus::Pending, None),
+    };
+    Ok(EventRow {
+        id: row.get(0)?,
+        conversation: row.get(1)?,
+        user: row.get(2)?,
+        message: row.get(3)?,
+        announces: payload.is_none(),
+        value: Event {
+            id: EventId::from_bytes(row.get(4)?),
+            bot: BotId::from_bytes(row.get(5)?),
+            kind: row.get(6)?,
+            payload: EventPayload::Other(match payload {
+                Some(text) => Json::from_trusted(text).map_err(|error| damaged(7, error))?,
+                None => Json::empty(),
+            }),
+            conversation: row
+                .get::<_, Option<[u8; 16]>>(8)?
+                .map(ConversationId::from_bytes),
+            user: row.get::<_, Option<[u8; 16]>>(9)?.map(UserId::from_bytes),
+            message: row
+                .get::<_, Option<[u8; 16]>>(10)?
+                .map(MessageId::from_bytes),
+            status,
+            failure_reason,
+            created_at: time(row, 13)?,
+        },
+    })
+}
+
+pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_millis)
+}
+
+pub(crate) fn time_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let millis: Option<i64> = row.get(column)?;
+    Ok(millis.map(Timestamp::from_millis))
+}
+
+pub(crate) fn tags(row: &Row<'_>, column: usize) -> rusqlite::Result<Tags> {
+    read_json(column, row.get_ref(column)?.as_str()?)
+}
+
+pub(crate) fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Json> {
+    Json::from_trusted(row.get(column)?).map_err(|error| damaged(column, error))
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| damaged(column, error))
+}
+
+fn damaged(
+    column: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+/// For the size of a page.
+pub(crate) fn as_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn gone(what: &str) -> Failure {
+    Failure::Damage(format!("{what} is gone within its own transaction"))
+}

@@ -1,0 +1,154 @@
+//! Removes what nobody can see any more, a bounded number of rows a call.
+//!
+//! Deleting only marks a row and frees its keys; the rest waits here. What recognises a redelivery
+//! outlives its message: by then it has a table of its own, for a week.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+use switchboard_model::{StateKind, Tags, Timestamp};
+
+use crate::failure::Done;
+use crate::rows;
+use crate::state::kind_number;
+use crate::tags::{self, MESSAGES};
+use crate::writer::Tx;
+
+/// Rows a call removes, about.
+const ROWS: usize = 500;
+/// Longer than any channel sends an update again.
+const REMEMBERED: Duration = Duration::from_hours(7 * 24);
+
+const LATER: &str = "INSERT OR IGNORE INTO deleted (kind, subject) VALUES (?1, ?2)";
+const NEXT: &str = "SELECT kind, subject FROM deleted LIMIT 1";
+const DONE: &str = "DELETE FROM deleted WHERE kind = ?1 AND subject = ?2";
+
+const EXPIRED_STATES: &str = "DELETE FROM state WHERE id IN
+    (SELECT id FROM state WHERE expires_at <= ?1 LIMIT ?2)";
+const OLD_ONCE: &str = "DELETE FROM once_kept WHERE key IN
+    (SELECT key FROM once_kept WHERE at < ?1 LIMIT ?2)";
+const OLD_KEYS: &str = "DELETE FROM idempotency WHERE (bot, key) IN
+    (SELECT bot, key FROM idempotency WHERE at < ?1 LIMIT ?2)";
+
+const STATES: &str = "DELETE FROM state WHERE id IN
+    (SELECT id FROM state WHERE kind = ?1 AND subject = ?2 LIMIT ?3)";
+const PARTICIPANTS: &str = "DELETE FROM participant WHERE id IN
+    (SELECT id FROM participant WHERE conversation = ?1 LIMIT ?2)";
+const PARTICIPATIONS: &str = "DELETE FROM participant WHERE id IN
+    (SELECT id FROM participant WHERE user = ?1 LIMIT ?2)";
+const EVENTS: &str = "SELECT id FROM event
+    WHERE conversation = ?1 AND payload IS NOT NULL LIMIT ?2";
+const MESSAGES_OF: &str = "SELECT id, tags FROM message WHERE conversation = ?1 LIMIT ?2";
+const ANNOUNCEMENTS: &str = "SELECT id FROM event WHERE message = ?1 AND payload IS NULL";
+const FORGET_MESSAGE: &str = "UPDATE event SET message = NULL WHERE message = ?1";
+const EVENT_DELIVERIES: &str = "DELETE FROM delivery WHERE event = ?1";
+const MESSAGE_DELIVERIES: &str = "DELETE FROM delivery WHERE message = ?1";
+const KEEP_EVENT_ONCE: &str = "INSERT OR IGNORE INTO once_kept (key, at)
+    SELECT once, ?2 FROM event WHERE id = ?1 AND once IS NOT NULL";
+const KEEP_MESSAGE_ONCE: &str = "INSERT OR IGNORE INTO once_kept (key, at)
+    SELECT once, ?2 FROM message WHERE id = ?1 AND once IS NOT NULL";
+const EVENT: &str = "DELETE FROM event WHERE id = ?1";
+const MESSAGE: &str = "DELETE FROM message WHERE id = ?1";
+const CONVERSATION: &str = "DELETE FROM conversation WHERE id = ?1";
+
+/// Leaves the rest of a deleted object to a sweep.
+pub(crate) fn later(connection: &Connection, kind: StateKind, subject: i64) -> Done<()> {
+    rows::execute(connection, LATER, params![kind_number(kind), subject])?;
+    Ok(())
+}
+
+pub(crate) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
+    let connection = tx.connection;
+    let limit = rows::as_limit(ROWS);
+    let week_ago = now.as_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
+    let mut removed = rows::execute(connection, EXPIRED_STATES, [now.as_millis(), limit])?;
+    removed += rows::execute(connection, OLD_ONCE, [week_ago, limit])?;
+    removed += rows::execute(connection, OLD_KEYS, [week_ago, limit])?;
+
+    while removed < ROWS {
+        let next = rows::one(connection, NEXT, [], |row| {
+            Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?))
+        })?;
+        let Some((kind, subject)) = next else {
+            break;
+        };
+        let batch = ROWS - removed;
+        let some = if kind == kind_number(StateKind::Conversation) {
+            of_conversation(connection, subject, batch, now)?
+        } else {
+            of_user(connection, subject, batch)?
+        };
+        removed += some;
+        if some < batch {
+            if kind == kind_number(StateKind::Conversation) {
+                removed += rows::execute(connection, CONVERSATION, [subject])?;
+            }
+            rows::execute(connection, DONE, params![kind, subject])?;
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes about so many rows; fewer only if there are no more.
+fn of_user(connection: &Connection, user: i64, batch: usize) -> Done<usize> {
+    let kind = kind_number(StateKind::User);
+    let removed = rows::execute(
+        connection,
+        STATES,
+        params![kind, user, rows::as_limit(batch)],
+    )?;
+    let rest = batch.saturating_sub(removed);
+    Ok(removed + rows::execute(connection, PARTICIPATIONS, [user, rows::as_limit(rest)])?)
+}
+
+/// Removes about so many rows; fewer only if there are no more.
+fn of_conversation(
+    connection: &Connection,
+    conversation: i64,
+    batch: usize,
+    now: Timestamp,
+) -> Done<usize> {
+    let kind = kind_number(StateKind::Conversation);
+    let limit = rows::as_limit(batch);
+    let mut removed = rows::execute(connection, STATES, params![kind, conversation, limit])?;
+    let rest = rows::as_limit(batch.saturating_sub(removed));
+    removed += rows::execute(connection, PARTICIPANTS, [conversation, rest])?;
+    let rest = rows::as_limit(batch.saturating_sub(removed));
+    for event in rows::all(connection, EVENTS, [conversation, rest], |row| row.get(0))? {
+        removed += remove_event(connection, event, now)?;
+    }
+    let rest = rows::as_limit(batch.saturating_sub(removed));
+    let messages = rows::all(connection, MESSAGES_OF, [conversation, rest], |row| {
+        Ok((row.get(0)?, rows::tags(row, 1)?))
+    })?;
+    for (message, tags) in messages {
+        removed += remove_message(connection, conversation, message, &tags, now)?;
+    }
+    Ok(removed)
+}
+
+fn remove_event(connection: &Connection, event: i64, now: Timestamp) -> Done<usize> {
+    rows::execute(connection, KEEP_EVENT_ONCE, [event, now.as_millis()])?;
+    let deliveries = rows::execute(connection, EVENT_DELIVERIES, [event])?;
+    Ok(deliveries + rows::execute(connection, EVENT, [event])?)
+}
+
+fn remove_message(
+    connection: &Connection,
+    conversation: i64,
+    message: i64,
+    tags: &Tags,
+    now: Timestamp,
+) -> Done<usize> {
+    rows::execute(connection, KEEP_MESSAGE_ONCE, [message, now.as_millis()])?;
+    let mut removed = rows::execute(connection, MESSAGE_DELIVERIES, [message])?;
+    for event in rows::all(connection, ANNOUNCEMENTS, [message], |row| row.get(0))? {
+        removed += remove_event(connection, event, now)?;
+    }
+    // An event of another conversation may speak of this message; it stays without it.
+    rows::execute(connection, FORGET_MESSAGE, [message])?;
+    let pairs = tags::digest_set(tags);
+    MESSAGES.replace(connection, conversation, message, &pairs, &BTreeSet::new())?;
+    Ok(removed + rows::execute(connection, MESSAGE, [message])?)
+}

@@ -1,0 +1,198 @@
+//! The tag indexes: which objects have a pair of name and value.
+//!
+//! An identity is an intersection of short sorted lists. Nothing is remembered about past
+//! questions, so there is nothing to keep right while tags change.
+
+use std::collections::BTreeSet;
+
+use ring::digest;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use switchboard_model::Tags;
+
+use crate::failure::{Done, Failure};
+
+/// One tag index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TagIndex {
+    seek: &'static str,
+    insert: &'static str,
+    delete: &'static str,
+}
+
+/// Conversations of a bot.
+pub(crate) const CONVERSATIONS: TagIndex = TagIndex {
+    seek: "SELECT item FROM conversation_tag WHERE scope = ?1 AND pair = ?2 AND item >= ?3
+           ORDER BY item LIMIT 1",
+    insert: "INSERT OR IGNORE INTO conversation_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
+    delete: "DELETE FROM conversation_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+};
+
+/// Users of a bot.
+pub(crate) const USERS: TagIndex = TagIndex {
+    seek: "SELECT item FROM user_tag WHERE scope = ?1 AND pair = ?2 AND item >= ?3
+           ORDER BY item LIMIT 1",
+    insert: "INSERT OR IGNORE INTO user_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
+    delete: "DELETE FROM user_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+};
+
+/// Messages of a conversation: its rows lie together, on pages that an ingest has at hand.
+pub(crate) const MESSAGES: TagIndex = TagIndex {
+    seek: "SELECT item FROM message_tag WHERE scope = ?1 AND pair = ?2 AND item >= ?3
+           ORDER BY item LIMIT 1",
+    insert: "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
+    delete: "DELETE FROM message_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+};
+
+/// Above this many candidates a list walks in its own order and checks each row instead.
+const CANDIDATES: usize = 10_000;
+/// And above this many steps to find them.
+const STEPS: usize = 50_000;
+
+impl TagIndex {
+    /// The first item from `start` on that has all pairs, by digest.
+    pub(crate) fn first(
+        self,
+        connection: &Connection,
+        scope: i64,
+        pairs: &[i64],
+        start: i64,
+    ) -> Done<Option<i64>> {
+        let mut steps = usize::MAX;
+        self.leapfrog(connection, scope, pairs, start, &mut steps)
+    }
+
+    /// All items that have all of `tags` by digest, as a JSON array, or `None` if they are too
+    /// many to be worth listing.
+    pub(crate) fn candidates(
+        self,
+        connection: &Connection,
+        scope: i64,
+        tags: &Tags,
+    ) -> Done<Option<String>> {
+        let pairs = digests(tags);
+        let mut found = Vec::new();
+        let mut start = 0;
+        let mut steps = STEPS;
+        while let Some(item) = self.leapfrog(connection, scope, &pairs, start, &mut steps)? {
+            if found.len() >= CANDIDATES {
+                return Ok(None);
+            }
+            found.push(item);
+            start = item + 1;
+        }
+        if steps == 0 {
+            return Ok(None);
+        }
+        serde_json::to_string(&found)
+            .map(Some)
+            .map_err(Failure::damage)
+    }
+
+    fn leapfrog(
+        self,
+        connection: &Connection,
+        scope: i64,
+        pairs: &[i64],
+        start: i64,
+        steps: &mut usize,
+    ) -> Done<Option<i64>> {
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        let mut seek = connection.prepare_cached(self.seek)?;
+        let mut at = start;
+        let mut agreeing = 0;
+        for pair in pairs.iter().cycle() {
+            *steps = steps.saturating_sub(1);
+            if *steps == 0 {
+                return Ok(None);
+            }
+            let item: Option<i64> = seek
+                .query_row(params![scope, pair, at], |row| row.get(0))
+                .optional()?;
+            let Some(item) = item else {
+                return Ok(None);
+            };
+            if item > at {
+                agreeing = 0;
+                at = item;
+            }
+            agreeing += 1;
+            if agreeing == pairs.len() {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes the index of `item` say `new` where it said `old`.
+    pub(crate) fn replace(
+        self,
+        connection: &Connection,
+        scope: i64,
+        item: i64,
+        old: &BTreeSet<i64>,
+        new: &BTreeSet<i64>,
+    ) -> Done<()> {
+        for pair in old.difference(new) {
+            connection
+                .prepare_cached(self.delete)?
+                .execute(params![scope, pair, item])?;
+        }
+        for pair in new.difference(old) {
+            connection
+                .prepare_cached(self.insert)?
+                .execute(params![scope, pair, item])?;
+        }
+        Ok(())
+    }
+
+    /// Adds the tags of a new item.
+    pub(crate) fn add(
+        self,
+        connection: &Connection,
+        scope: i64,
+        item: i64,
+        tags: &Tags,
+    ) -> Done<()> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let mut insert = connection.prepare_cached(self.insert)?;
+        for pair in digests(tags) {
+            insert.execute(params![scope, pair, item])?;
+        }
+        Ok(())
+    }
+}
+
+/// The digest of each pair.
+pub(crate) fn digests(tags: &Tags) -> Vec<i64> {
+    tags.iter()
+        .map(|(name, value)| digest(name, value))
+        .collect()
+}
+
+/// The digest of each pair, as a set.
+pub(crate) fn digest_set(tags: &Tags) -> BTreeSet<i64> {
+    digests(tags).into_iter().collect()
+}
+
+/// The first 8 bytes of the SHA-256 of name and value; the name's length comes first, so that no
+/// two pairs read the same.
+pub(crate) fn digest(name: &str, value: &str) -> i64 {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&u64::try_from(name.len()).unwrap_or(u64::MAX).to_be_bytes());
+    context.update(name.as_bytes());
+    context.update(value.as_bytes());
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    i64::from_be_bytes(first)
+}
+
+/// Tags as they are stored.
+pub(crate) fn to_text(tags: &Tags) -> Done<String> {
+    serde_json::to_string(tags).map_err(Failure::damage)
+}

@@ -1,0 +1,368 @@
+//! Users.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+use switchboard_model::{
+    BotId, Error, IntegrationId, Result, StateKind, Tags, Timestamp, User, UserId,
+};
+use switchboard_store::{
+    Cursor, Found, GetOrCreateUser, NewUser, Page, PageRequest, SortField, UserFilter, UserStore,
+    UserUpdate,
+};
+
+use crate::failure::Done;
+use crate::query::{self, Query};
+use crate::rows::{self, Numbered};
+use crate::tags::{self, USERS};
+use crate::writer::Tx;
+use crate::{SqliteStore, conversation, sweep};
+
+const INSERT: &str = "INSERT INTO user
+    (public, bot, integration, tags, name, picture_url, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+const UPDATE: &str = "UPDATE user SET tags = ?2, name = ?3, picture_url = ?4, updated_at = ?5
+    WHERE id = ?1";
+// The row stays: messages name it as their author.
+const DELETE: &str = "UPDATE user SET tags = '{}', name = NULL, picture_url = NULL, deleted_at = ?2
+    WHERE id = ?1";
+const BY_PUBLIC: &str = concat!(
+    rows::select_user!(),
+    " WHERE u.public = ?1 AND b.public = ?2 AND u.deleted_at IS NULL"
+);
+const BY_NUMBER: &str = concat!(rows::select_user!(), " WHERE u.id = ?1");
+const IN_SCOPE: &str = concat!(
+    rows::select_user!(),
+    " WHERE u.id = ?1 AND u.integration IS ?2 AND u.deleted_at IS NULL"
+);
+const NUMBER: &str = "SELECT id FROM user WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
+
+/// Where identities are told apart, by numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope {
+    pub(crate) bot: i64,
+    pub(crate) integration: Option<i64>,
+}
+
+/// The user with this id that is not deleted.
+pub(crate) fn by_public(
+    connection: &Connection,
+    bot: BotId,
+    id: UserId,
+) -> Done<Option<Numbered<User>>> {
+    rows::one(
+        connection,
+        BY_PUBLIC,
+        [id.to_bytes(), bot.to_bytes()],
+        rows::user,
+    )
+}
+
+/// The user with this number, deleted or not.
+pub(crate) fn by_number(connection: &Connection, id: i64) -> Done<Option<Numbered<User>>> {
+    rows::one(connection, BY_NUMBER, [id], rows::user)
+}
+
+/// The number of a user that is not deleted.
+pub(crate) fn number(connection: &Connection, bot: i64, id: UserId) -> Done<Option<i64>> {
+    rows::value(connection, NUMBER, params![id.to_bytes(), bot])
+}
+
+/// The first-made user whose tags contain every pair of `identity`.
+fn find(connection: &Connection, scope: Scope, identity: &Tags) -> Done<Option<Numbered<User>>> {
+    let pairs = tags::digests(identity);
+    let mut start = 0;
+    while let Some(id) = USERS.first(connection, scope.bot, &pairs, start)? {
+        let keys = params![id, scope.integration];
+        if let Some(user) = rows::one(connection, IN_SCOPE, keys, rows::user)?
+            && user.value.tags.contains(identity)
+        {
+            return Ok(Some(user));
+        }
+        start = id + 1;
+    }
+    Ok(None)
+}
+
+/// Makes a user.
+pub(crate) fn insert(connection: &Connection, bot: i64, user: &NewUser) -> Done<Numbered<User>> {
+    let integration = match user.integration {
+        Some(id) => Some(rows::known_integration(connection, user.bot, id)?),
+        None => None,
+    };
+    let tags = user.tags.clone().without_empty();
+    let id = rows::insert(
+        connection,
+        INSERT,
+        params![
+            user.id.to_bytes(),
+            bot,
+            integration,
+            tags::to_text(&tags)?,
+            user.name,
+            user.picture_url,
+            user.now.as_millis()
+        ],
+    )?;
+    USERS.add(connection, bot, id, &tags)?;
+    by_number(connection, id)?.ok_or_else(|| rows::gone("a new user"))
+}
+
+/// Finds or makes the user of an identity. A name replaces that of a found one if `rename` says
+/// so. Tells whether it is new.
+pub(crate) fn find_or_insert(
+    connection: &Connection,
+    scope: Scope,
+    new: &NewUser,
+    identity: &Tags,
+    rename: bool,
+) -> Done<(Numbered<User>, bool)> {
+    let Some(found) = find(connection, scope, identity)? else {
+        return Ok((insert(connection, scope.bot, new)?, true));
+    };
+    let update = UserUpdate {
+        tags: new
+            .tags
+            .iter()
+            .filter(|(name, value)| {
+                identity.get(name).is_none()
+                    && found.value.tags.get(name).unwrap_or_default() != *value
+            })
+            .collect(),
+        name: new.name.clone().filter(|_| rename).map(Some),
+        picture_url: None,
+    };
+    Ok((
+        change(connection, scope.bot, found, update, new.now)?,
+        false,
+    ))
+}
+
+/// Changes a user, if the update says anything new.
+fn change(
+    connection: &Connection,
+    bot: i64,
+    mut user: Numbered<User>,
+    update: UserUpdate,
+    now: Timestamp,
+) -> Done<Numbered<User>> {
+    let mut tags = user.value.tags.clone();
+    let retagged = tags.apply(&update.tags);
+    let name = update.name.unwrap_or_else(|| user.value.name.clone());
+    let picture_url = update
+        .picture_url
+        .unwrap_or_else(|| user.value.picture_url.clone());
+    if !retagged && name == user.value.name && picture_url == user.value.picture_url {
+        return Ok(user);
+    }
+    rows::execute(
+        connection,
+        UPDATE,
+        params![
+            user.id,
+            tags::to_text(&tags)?,
+            name,
+            picture_url,
+            now.as_millis()
+        ],
+    )?;
+    if retagged {
+        let before = tags::digest_set(&user.value.tags);
+        USERS.replace(connection, bot, user.id, &before, &tags::digest_set(&tags))?;
+    }
+    user.value.tags = tags;
+    user.value.name = name;
+    user.value.picture_url = picture_url;
+    user.value.updated_at = now;
+    Ok(user)
+}
+
+fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateUser) -> Done<Found<User>> {
+    if command.identity.is_empty() {
+        return Err(conversation::no_identity().into());
+    }
+    let new = &command.user;
+    let scope = Scope {
+        bot: rows::known_bot(tx.connection, new.bot)?,
+        integration: match new.integration {
+            Some(id) => Some(rows::known_integration(tx.connection, new.bot, id)?),
+            None => None,
+        },
+    };
+    let (user, created) = find_or_insert(tx.connection, scope, new, &command.identity, false)?;
+    Ok(Found {
+        value: user.value,
+        created,
+    })
+}
+
+fn update(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: UserId,
+    update: UserUpdate,
+    now: Timestamp,
+) -> Done<Option<User>> {
+    let Some(user) = by_public(tx.connection, bot, id)? else {
+        return Ok(None);
+    };
+    let bot = rows::known_bot(tx.connection, bot)?;
+    Ok(Some(change(tx.connection, bot, user, update, now)?.value))
+}
+
+fn delete(tx: &mut Tx<'_>, bot: BotId, id: UserId, now: Timestamp) -> Done<bool> {
+    if id == UserId::from(bot) {
+        return Err(Error::Forbidden {
+            reason: "this user stands for the bot and stays as long as it; delete another"
+                .to_owned(),
+        }
+        .into());
+    }
+    let Some(user) = by_public(tx.connection, bot, id)? else {
+        return Ok(false);
+    };
+    let bot = rows::known_bot(tx.connection, bot)?;
+    rows::execute(tx.connection, DELETE, params![user.id, now.as_millis()])?;
+    let before = tags::digest_set(&user.value.tags);
+    USERS.replace(tx.connection, bot, user.id, &before, &BTreeSet::new())?;
+    sweep::later(tx.connection, StateKind::User, user.id)?;
+    Ok(true)
+}
+
+fn list(
+    connection: &Connection,
+    bot: BotId,
+    filter: &UserFilter,
+    page: PageRequest,
+) -> Done<Page<User>> {
+    let Some(bot_number) = rows::bot(connection, bot)? else {
+        return Ok(query::empty());
+    };
+    let mut query = Query::new(rows::select_user!());
+    query.and("u.deleted_at IS NULL");
+    let candidates = if filter.tags.is_empty() {
+        None
+    } else {
+        USERS.candidates(connection, bot_number, &filter.tags)?
+    };
+    if let Some(candidates) = candidates {
+        // The plus keeps the order's index out: few candidates are read and sorted instead.
+        query.and_value("u.id IN (SELECT value FROM json_each(?))", candidates);
+        query.and_value("+u.bot = ?", bot_number);
+    } else {
+        query.and_value("u.bot = ?", bot_number);
+    }
+    if let Some(integration) = filter.integration {
+        let Some(integration) = rows::integration(connection, bot, integration)? else {
+            return Ok(query::empty());
+        };
+        query.and_value("u.integration = ?", integration);
+    }
+    if let Some(id) = filter.conversation {
+        let Some(conversation) = conversation::number(connection, bot_number, id)? else {
+            return Ok(query::empty());
+        };
+        query.and_value(
+            "u.id IN (SELECT user FROM participant WHERE conversation = ?)",
+            conversation,
+        );
+    }
+    let (from, to) = match filter.range {
+        SortField::CreatedAt => ("u.created_at >= ?", "u.created_at <= ?"),
+        SortField::UpdatedAt => ("u.updated_at >= ?", "u.updated_at <= ?"),
+    };
+    if let Some(after) = filter.after {
+        query.and_value(from, after.as_millis());
+    }
+    if let Some(before) = filter.before {
+        query.and_value(to, before.as_millis());
+    }
+    let column = match filter.sort {
+        SortField::CreatedAt => "u.created_at",
+        SortField::UpdatedAt => "u.updated_at",
+    };
+    let page = query.page(
+        connection,
+        (column, "u.id", filter.order),
+        page,
+        rows::user,
+        |user| Cursor {
+            at: match filter.sort {
+                SortField::CreatedAt => user.value.created_at.as_millis(),
+                SortField::UpdatedAt => user.value.updated_at.as_millis(),
+            },
+            row: user.id,
+        },
+        |user| Ok(user.value.tags.contains(&filter.tags)),
+    )?;
+    Ok(query::map_page(page, |user| user.value))
+}
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    async fn get_or_create_user(&self, command: GetOrCreateUser) -> Result<Found<User>> {
+        self.write(move |tx| get_or_create(tx, &command)).await
+    }
+
+    async fn create_user(&self, user: NewUser) -> Result<User> {
+        self.write(move |tx| {
+            let bot = rows::known_bot(tx.connection, user.bot)?;
+            Ok(insert(tx.connection, bot, &user)?.value)
+        })
+        .await
+    }
+
+    async fn get_user(&self, bot: BotId, id: UserId) -> Result<Option<User>> {
+        self.read(|connection| Ok(by_public(connection, bot, id)?.map(|user| user.value)))
+    }
+
+    async fn find_user(
+        &self,
+        bot: BotId,
+        integration: Option<IntegrationId>,
+        identity: Tags,
+    ) -> Result<Option<User>> {
+        self.read(|connection| {
+            let Some(bot_number) = rows::bot(connection, bot)? else {
+                return Ok(None);
+            };
+            let integration = match integration {
+                Some(id) => match rows::integration(connection, bot, id)? {
+                    Some(number) => Some(number),
+                    None => return Ok(None),
+                },
+                None => None,
+            };
+            let scope = Scope {
+                bot: bot_number,
+                integration,
+            };
+            Ok(find(connection, scope, &identity)?.map(|user| user.value))
+        })
+    }
+
+    async fn list_users(
+        &self,
+        bot: BotId,
+        filter: UserFilter,
+        page: PageRequest,
+    ) -> Result<Page<User>> {
+        self.list(move |connection| list(connection, bot, &filter, page))
+            .await
+    }
+
+    async fn update_user(
+        &self,
+        bot: BotId,
+        id: UserId,
+        change: UserUpdate,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        self.write(move |tx| update(tx, bot, id, change, now)).await
+    }
+
+    async fn delete_user(&self, bot: BotId, id: UserId, now: Timestamp) -> Result<bool> {
+        self.write(move |tx| delete(tx, bot, id, now)).await
+    }
+}

@@ -1,0 +1,272 @@
+//! The writer: one thread that commits many commands at once.
+//!
+//! Each command runs in a savepoint of its own, so that one that fails harms no other, and is
+//! answered only after the commit that holds it has returned. What is refused was not written.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::{Connection, ErrorCode};
+use switchboard_model::{ConversationId, Error};
+use switchboard_store::{Change, Lane};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Shared;
+use crate::checkpoint::Checkpointer;
+use crate::failure::{Done, Failure};
+
+/// Larger commits gain little and make their callers wait.
+const BATCH: usize = 256;
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+const SAVEPOINT: &str = "SAVEPOINT command";
+const RELEASE: &str = "RELEASE command";
+const ROLLBACK_TO: &str = "ROLLBACK TO command";
+
+/// What a command works on.
+pub(crate) struct Tx<'a> {
+    /// The connection, inside the transaction.
+    pub(crate) connection: &'a Connection,
+    changes: Vec<Change>,
+}
+
+impl Tx<'_> {
+    /// To be told to those who wait, once it is committed.
+    pub(crate) fn lane_ready(&mut self, lane: Lane) {
+        self.tell(Change::Lane(lane));
+    }
+
+    /// To be told to those who wait, once it is committed.
+    pub(crate) fn conversation_changed(&mut self, id: ConversationId) {
+        self.tell(Change::Conversation(id));
+    }
+
+    fn tell(&mut self, change: Change) {
+        // Only the latest few: hints may repeat, and a long search would cost more than one.
+        if !self
+            .changes
+            .iter()
+            .rev()
+            .take(8)
+            .any(|known| *known == change)
+        {
+            self.changes.push(change);
+        }
+    }
+}
+
+/// A command on its way.
+pub(crate) trait Job: Send {
+    /// Runs it and keeps the result; `Err` means that it must be undone.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), ()>;
+    /// Answers the caller: with the result, or with what became of the commit.
+    fn answer(self: Box<Self>, commit: Result<(), Error>);
+}
+
+/// What the queue holds.
+pub(crate) enum Request {
+    Job(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A command, its result, and who waits for it.
+pub(crate) struct Command<T, F> {
+    pub(crate) work: Option<F>,
+    pub(crate) result: Option<Result<T, Error>>,
+    pub(crate) reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Job for Command<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Tx<'_>) -> Done<T> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), ()> {
+        let Some(work) = self.work.take() else {
+            return Err(());
+        };
+        let result = match catch_unwind(AssertUnwindSafe(|| work(tx))) {
+            Ok(result) => result.map_err(|failure| {
+                if let Failure::Sql(error) = &failure {
+                    tracing::error!(%error, "a command failed in the database");
+                }
+                failure.into_error()
+            }),
+            Err(_) => Err(Error::internal("a command panicked; see the log")),
+        };
+        let outcome = result.as_ref().map(|_| ()).map_err(|_| ());
+        self.result = Some(result);
+        outcome
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), Error>) {
+        let answer = match (self.result, commit) {
+            // A refusal stands whatever became of the others' commit.
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(Error::internal("a command was never run")),
+        };
+        // The caller may have gone; the command counts all the same.
+        drop(self.reply.send(answer));
+    }
+}
+
+/// Works until the queue is closed, then closes the database.
+pub(crate) fn run(
+    shared: &Arc<Shared>,
+    mut connection: Connection,
+    mut queue: mpsc::Receiver<Request>,
+    checkpointer: Checkpointer,
+) {
+    let pages = Arc::new(AtomicI64::new(0));
+    let seen = Arc::clone(&pages);
+    let hooked = connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
+        seen.store(i64::from(count), Ordering::Relaxed);
+        Ok(())
+    }));
+    if let Err(error) = hooked {
+        tracing::error!(%error, "the log's size cannot be watched; it is bounded only at closing");
+    }
+
+    let mut closing = None;
+    while closing.is_none() {
+        let Some(first) = queue.blocking_recv() else {
+            break;
+        };
+        let mut jobs = Vec::new();
+        let mut next = Some(first);
+        while let Some(request) = next {
+            match request {
+                Request::Job(job) => jobs.push(job),
+                Request::Close(done) => {
+                    closing = Some(done);
+                    break;
+                }
+            }
+            next = (jobs.len() < BATCH)
+                .then(|| queue.try_recv().ok())
+                .flatten();
+        }
+        if !jobs.is_empty() {
+            commit_all(shared, &connection, jobs);
+            checkpointer.log_has(pages.load(Ordering::Relaxed));
+        }
+    }
+    // Those who come now are told at once; those who waited behind are told by the queue's end.
+    queue.close();
+    while let Ok(request) = queue.try_recv() {
+        if let Request::Job(job) = request {
+            job.answer(Err(crate::closed()));
+        }
+    }
+    if shared.is_poisoned() {
+        // Closing would copy a log whose end may never have reached the disk.
+        std::mem::forget(connection);
+    } else {
+        drop(connection);
+    }
+    checkpointer.stop();
+    if let Some(done) = closing {
+        // Whoever asked may have gone.
+        let _gone = done.send(());
+    }
+}
+
+fn commit_all(shared: &Shared, connection: &Connection, mut jobs: Vec<Box<dyn Job>>) {
+    let verdict = if shared.is_poisoned() {
+        Err(crate::poisoned())
+    } else {
+        transaction(shared, connection, &mut jobs)
+    };
+    let changes = match verdict {
+        Ok(changes) => {
+            for job in jobs {
+                job.answer(Ok(()));
+            }
+            changes
+        }
+        Err(error) => {
+            tracing::error!(%error, commands = jobs.len(), "a commit failed");
+            for job in jobs {
+                job.answer(Err(error.clone()));
+            }
+            return;
+        }
+    };
+    for change in changes {
+        // Nobody listening is no fault.
+        drop(shared.changes.send(change));
+    }
+}
+
+fn transaction(
+    shared: &Shared,
+    connection: &Connection,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Vec<Change>, Error> {
+    execute(connection, BEGIN).map_err(|error| Failure::Sql(error).into_error())?;
+    let mut tx = Tx {
+        connection,
+        changes: Vec::new(),
+    };
+    for job in jobs {
+        if let Err(error) = one(&mut tx, job.as_mut()) {
+            // A full disk or a broken page ends the whole transaction, not only the command.
+            roll_back(shared, connection);
+            return Err(error);
+        }
+    }
+    match execute(connection, COMMIT) {
+        Ok(()) => Ok(tx.changes),
+        Err(error) => {
+            let code = error.sqlite_error_code();
+            if matches!(
+                code,
+                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+            ) {
+                roll_back(shared, connection);
+                return Err(Failure::Sql(error).into_error());
+            }
+            // Whether the log holds the commit is unknown, and a second fsync may claim a success
+            // that never was. Only a new start, which reads the log from disk, can tell.
+            shared.poison(&error.to_string());
+            Err(Error::OutcomeUnknown)
+        }
+    }
+}
+
+/// Runs one command. `Err` means that the transaction is lost.
+fn one(tx: &mut Tx<'_>, job: &mut dyn Job) -> Result<(), Error> {
+    let lost = |error: rusqlite::Error| Failure::Sql(error).into_error();
+    let told = tx.changes.len();
+    execute(tx.connection, SAVEPOINT).map_err(lost)?;
+    let done = job.run(tx);
+    if tx.connection.is_autocommit() {
+        return Err(Error::Unavailable {
+            reason: "the database ended the transaction; see the log for why, and try again"
+                .to_owned(),
+        });
+    }
+    if done.is_err() {
+        tx.changes.truncate(told);
+        execute(tx.connection, ROLLBACK_TO).map_err(lost)?;
+    }
+    execute(tx.connection, RELEASE).map_err(lost)
+}
+
+fn roll_back(shared: &Shared, connection: &Connection) {
+    if connection.is_autocommit() {
+        return;
+    }
+    if let Err(error) = execute(connection, ROLLBACK) {
+        // A transaction that can neither commit nor roll back would take every later command in.
+        shared.poison(&error.to_string());
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
