@@ -18,25 +18,14 @@ const WORDS_LIMIT: usize = 500;
 /// The messages in the body of a 2xx answer. A body that is no JSON object, or has no `messages`,
 /// has none: it is how a bot says only that it has taken the event.
 pub(super) fn replies(body: &[u8], says_json: bool) -> Result<Vec<BotReply>, BotFailure> {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        messages: Option<&'a RawValue>,
-    }
     let body = body.trim_ascii();
-    // Serde would also fill a struct from an array, by position.
-    let answer = serde_json::from_slice::<&RawValue>(body)
-        .and_then(|value| match value.get().starts_with('{') {
-            true => serde_json::from_str::<Answer<'_>>(value.get()),
-            false => Ok(Answer { messages: None }),
-        })
-        .unwrap_or_else(|error| {
-            if says_json && !body.is_empty() {
-                tracing::warn!(%error, "a bot's answer that says it is JSON is none; taken as empty");
-            }
-            Answer { messages: None }
-        });
-    let Some(messages) = answer.messages else {
+    let messages = messages(body).unwrap_or_else(|error| {
+        if says_json && !body.is_empty() {
+            tracing::warn!(%error, "a bot's answer that says it is JSON is none; taken as empty");
+        }
+        None
+    });
+    let Some(messages) = messages else {
         return Ok(Vec::new());
     };
     let list: Vec<&RawValue> =
@@ -51,6 +40,20 @@ pub(super) fn replies(body: &[u8], says_json: bool) -> Result<Vec<BotReply>, Bot
         .enumerate()
         .map(|(index, item)| reply(&format!("messages[{index}]"), item))
         .collect()
+}
+
+fn messages(body: &[u8]) -> serde_json::Result<Option<&RawValue>> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        messages: Option<&'a RawValue>,
+    }
+    let value: &RawValue = serde_json::from_slice(body)?;
+    // Serde would also fill a struct from an array, by position.
+    if !value.get().starts_with('{') {
+        return Ok(None);
+    }
+    serde_json::from_str::<Answer<'_>>(value.get()).map(|answer| answer.messages)
 }
 
 fn reply(path: &str, item: &RawValue) -> Result<BotReply, BotFailure> {
