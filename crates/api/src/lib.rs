@@ -1,1 +1,61 @@
-//! TODO
+//! The HTTP API: the runtime API that `@botpress/client` speaks, webhooks, and health.
+//!
+//! This room promises that an answer of 2xx means done and durable, that an error tells a caller
+//! what to do next ([`error`]), and that a caller reaches nothing but what its token admits
+//! ([`caller`]). One handler is one operation: caller and body arrive checked, one function of the
+//! engine is called, the result is written.
+//!
+//! What never happens here: SQL, a look at the clock, waiting for bots or channels, and an answer of
+//! 429 or 502 (official clients repeat a `POST` after those).
+
+mod body;
+mod caller;
+pub mod error;
+mod health;
+mod layers;
+mod page;
+mod path;
+mod query;
+mod runtime;
+mod webhook;
+
+use axum::Router;
+use axum::extract::Request;
+use switchboard_engine::Engine;
+
+pub use health::Readiness;
+pub use layers::layered;
+pub use webhook::Webhooks;
+
+use crate::error::ApiError;
+
+/// What the API works on. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// The engine.
+    pub engine: Engine,
+    /// The webhooks of the channels that run in this process.
+    pub webhooks: Webhooks,
+    /// Whether work is taken.
+    pub readiness: Readiness,
+}
+
+/// All public routes, with their layers.
+pub fn router(api: Api) -> Router {
+    let env = api.engine.env().clone();
+    let routes = Router::new()
+        .nest("/v1/chat", runtime::router(api.engine.clone()))
+        .merge(webhook::router(api.webhooks.clone()))
+        .merge(health::router(api))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method);
+    layered(routes, env)
+}
+
+async fn no_route(request: Request) -> ApiError {
+    ApiError::no_route(request.uri().path())
+}
+
+async fn no_method(request: Request) -> ApiError {
+    ApiError::no_method(request.method(), request.uri().path())
+}

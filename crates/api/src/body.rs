@@ -1,0 +1,211 @@
+//! Bodies: JSON whatever the content type says, within limits of size and time. Fields that are not
+//! known are ignored, since official clients spread whole objects.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use switchboard_engine::wire;
+use switchboard_model::{Error, Result, Tags, UserId};
+
+use crate::error::ApiError;
+
+/// The largest JSON body, in bytes.
+const JSON_LIMIT: usize = 1 << 20;
+/// The longest that reading a body may take.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// A body read as `T`.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+/// A body as it came.
+pub(crate) struct RawBody(pub(crate) Bytes);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(read(request, JSON_LIMIT).await?))
+    }
+}
+
+/// Reads a body of at most `limit` bytes. One that says beforehand that it is larger is not read.
+pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes> {
+    let too_large = || Error::PayloadTooLarge {
+        what: "request body".to_owned(),
+        limit,
+    };
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let reading = collect(request.into_body(), limit, too_large);
+    tokio::time::timeout(TIME_LIMIT, reading)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::invalid(
+                "body",
+                format!("expected all of it within {} s", TIME_LIMIT.as_secs()),
+            ))
+        })
+}
+
+async fn collect(body: Body, limit: usize, too_large: impl Fn() -> Error) -> Result<Bytes> {
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk
+            .map_err(|_| Error::invalid("body", "expected all of it; the connection broke off"))?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+/// Reads a JSON object. An error names the field, or the line and column. No body is the empty
+/// object.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let text = match bytes.trim_ascii() {
+        [] => b"{}".as_slice(),
+        // A struct could also be read from an array, by position.
+        [b'{', ..] => bytes,
+        _ => return Err(Error::invalid("body", "expected a JSON object")),
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        invalid(&path, error.inner())
+    })?;
+    deserializer.end().map_err(|error| invalid(".", &error))?;
+    Ok(value)
+}
+
+fn invalid(path: &str, error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    if !error.is_data() {
+        return Error::invalid("body", format!("expected JSON: {text}"));
+    }
+    let root = path == ".";
+    let missing = text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split_once('`'));
+    match missing {
+        Some((name, _)) if root => Error::invalid(name, "expected this field"),
+        Some((name, _)) => Error::invalid(format!("{path}.{name}"), "expected this field"),
+        None => Error::invalid(if root { "body" } else { path }, text),
+    }
+}
+
+/// Tags in a body; `null` unsets, as the empty text does.
+pub(crate) fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
+    let pairs = std::collections::BTreeMap::<String, Option<String>>::deserialize(deserializer)?;
+    Ok(pairs
+        .into_iter()
+        .map(|(name, value)| (name, value.unwrap_or_default()))
+        .collect())
+}
+
+/// A field that is there, be it `null`.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A user's id in a body; the bot's own means the user that stands for it.
+#[derive(Clone, Copy)]
+pub(crate) struct UserRef(pub(crate) UserId);
+
+impl<'de> Deserialize<'de> for UserRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        wire::parse_user_id(&text).map(Self).ok_or_else(|| {
+            serde::de::Error::custom(
+                "expected a user's id such as user_01ARZ3NDEKTSV4RRFFQ69G5FAV, or the bot's",
+            )
+        })
+    }
+}
+
+/// Something that is not served yet: whatever it is, only that it is there.
+pub(crate) fn refuse(field: &str, value: Option<&serde::de::IgnoredAny>) -> Result<()> {
+    match value {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(
+            field,
+            "expected nothing: this is not served yet; leave it out",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_model::{ConversationId, Json};
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Sample {
+        #[serde(default, deserialize_with = "tags")]
+        tags: Tags,
+        conversation_id: Option<ConversationId>,
+        payload: Json,
+    }
+
+    fn error(text: &str) -> String {
+        parse::<Sample>(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_error_names_the_field_or_the_place() {
+        assert!(error(r#"{"payload":{},"tags":{"id":1}}"#).starts_with("tags.id: "));
+        assert!(
+            error(r#"{"payload":{},"conversationId":"x"}"#)
+                .starts_with("conversationId: expected `conv_`")
+        );
+        assert_eq!(error(""), "payload: expected this field");
+        assert!(error(r#"{"payload":[]}"#).starts_with("payload: expected a JSON object"));
+        assert!(error("{\n\"payload\" 1}").contains("line 2 column 11"));
+        assert!(error(r#"{"payload":{}} x"#).contains("trailing characters"));
+        assert_eq!(error("[]"), "body: expected a JSON object");
+        let deep = format!(
+            "{{\"payload\":{{\"x\":{}{}}}}}",
+            "[".repeat(500),
+            "]".repeat(500)
+        );
+        assert!(
+            error(&deep).starts_with("payload: expected a JSON object: recursion limit"),
+            "{}",
+            error(&deep)
+        );
+    }
+
+    #[test]
+    fn payloads_stay_as_they_came_and_null_unsets_a_tag() {
+        let payload = r#"{"z":18446744073709551615, "a":-0.0,"e":1e2,"t":"a\u0000b"}"#;
+        let text = format!(r#"{{"payload":{payload},"tags":{{"a":null,"b":"1"}},"more":{{}}}}"#);
+        let sample: Sample = parse(text.as_bytes()).unwrap();
+        assert_eq!(sample.payload.as_str(), payload);
+        assert_eq!(sample.tags, Tags::from_iter([("a", ""), ("b", "1")]));
+        assert_eq!(sample.conversation_id, None);
+    }
+}

@@ -1,0 +1,196 @@
+//! Errors as callers see them: `{id, code, type, message}`. This file alone knows which error has
+//! which status and type; the official client goes by `type`.
+//!
+//! A 500 tells the caller nothing but its id; the log has everything under that id.
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use switchboard_model::{Environment, Error};
+
+/// Why a request was not done. As a response it is a status and an extension, which
+/// [`crate::layered`] turns into the body.
+#[derive(Debug, Clone)]
+pub struct ApiError(Cause);
+
+#[derive(Debug, Clone)]
+enum Cause {
+    Model(Error),
+    NoRoute { path: String },
+    NoMethod { method: Method, path: String },
+    Panicked { text: String },
+    TimedOut,
+}
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(Cause::Model(error.into()))
+    }
+}
+
+impl ApiError {
+    /// There is no such route.
+    pub(crate) fn no_route(path: &str) -> Self {
+        Self(Cause::NoRoute {
+            path: path.chars().take(200).collect(),
+        })
+    }
+
+    /// The route has no such method.
+    pub(crate) fn no_method(method: &Method, path: &str) -> Self {
+        Self(Cause::NoMethod {
+            method: method.clone(),
+            path: path.chars().take(200).collect(),
+        })
+    }
+
+    /// A handler panicked.
+    pub(crate) fn panicked(text: impl Into<String>) -> Self {
+        Self(Cause::Panicked { text: text.into() })
+    }
+
+    /// A handler took too long; what it began may still be done.
+    pub(crate) fn timed_out() -> Self {
+        Self(Cause::TimedOut)
+    }
+
+    fn kind(&self) -> (StatusCode, &'static str) {
+        let error = match &self.0 {
+            Cause::Model(error) => error,
+            Cause::NoRoute { .. } => return (StatusCode::NOT_FOUND, "ResourceNotFound"),
+            Cause::NoMethod { .. } => return (StatusCode::METHOD_NOT_ALLOWED, "MethodNotFound"),
+            Cause::Panicked { .. } => return (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
+            Cause::TimedOut => return (StatusCode::GATEWAY_TIMEOUT, "OperationTimeout"),
+        };
+        match error {
+            Error::InvalidPayload { .. } => (StatusCode::BAD_REQUEST, "InvalidPayload"),
+            Error::InvalidQuery { .. } => (StatusCode::BAD_REQUEST, "InvalidQuery"),
+            Error::NotFound { .. } => (StatusCode::NOT_FOUND, "ResourceNotFound"),
+            Error::ReferenceNotFound { .. } => (StatusCode::BAD_REQUEST, "ReferenceNotFound"),
+            Error::ConversationExists { .. } | Error::AlreadyExists { .. } => {
+                (StatusCode::CONFLICT, "AlreadyExists")
+            }
+            Error::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
+            Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
+            Error::Busy | Error::Unavailable { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Internal")
+            }
+            Error::OutcomeUnknown | Error::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "Internal")
+            }
+        }
+    }
+
+    /// Everything, for the log.
+    fn details(&self) -> String {
+        match &self.0 {
+            Cause::Model(error) => error.to_string(),
+            Cause::NoRoute { path } => {
+                format!("no route {path} is served (not found); check the URL")
+            }
+            Cause::NoMethod { method, path } => {
+                format!("{path} does not take {method}; see the Allow header")
+            }
+            Cause::Panicked { text } => format!("a handler panicked: {text}"),
+            Cause::TimedOut => {
+                "the request took too long; look whether it was done before repeating it".to_owned()
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.kind().0.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Body {
+    id: String,
+    code: u16,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: String,
+}
+
+/// Writes the body of an error, and logs what the caller is not told.
+pub(crate) fn render(env: &Environment, mut response: Response) -> Response {
+    let Some(error) = response.extensions_mut().remove::<ApiError>() else {
+        return response;
+    };
+    let id = error_id(env);
+    let (status, kind) = error.kind();
+    let details = error.details();
+    let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(id, error = details, "a request failed");
+        format!("internal error; the server's log says more under {id}")
+    } else {
+        if status.is_server_error() {
+            tracing::warn!(id, error = details, "a request was not served");
+        } else {
+            tracing::debug!(id, kind, error = details, "a request was refused");
+        }
+        details
+    };
+    let body = Body {
+        id,
+        code: status.as_u16(),
+        kind,
+        message,
+    };
+    let mut rendered = (status, Json(body)).into_response();
+    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+        rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    if let Some(connection) = response.headers_mut().remove(header::CONNECTION) {
+        rendered
+            .headers_mut()
+            .insert(header::CONNECTION, connection);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        rendered
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    rendered
+}
+
+/// `err_<yyyymmddhhmmss>x<8 hex>`, the form that the official client makes up itself.
+fn error_id(env: &Environment) -> String {
+    let time: String = env
+        .now()
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect();
+    let mut random = [0; 4];
+    env.fill(&mut random);
+    format!("err_{time}x{:08X}", u32::from_be_bytes(random))
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_model::testing;
+
+    use super::*;
+
+    #[test]
+    fn an_id_has_the_form_of_the_official_client() {
+        let (env, _) = testing::environment(1);
+        let id = error_id(&env);
+        assert_eq!(id.len(), "err_20260921142640x0123ABCD".len());
+        assert!(id.starts_with("err_20260921"), "{id}");
+        assert_eq!(id.as_bytes()[18], b'x');
+        assert!(
+            id[19..]
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte))
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! What holds for every route: a span without secrets, errors in one shape, panics caught, no
+//! request without end, and no body left unread.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
+use switchboard_model::Environment;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::error::{self, ApiError};
+
+/// The longest a request may take, without the rest of a body that nobody wants.
+const TIME_LIMIT: Duration = Duration::from_mins(1);
+/// How much of an unwanted body is read, in bytes, so that its sender gets to read the answer.
+const DRAIN_LIMIT: usize = 64 << 20;
+/// How long.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Routes with everything that holds for all of them. [`ApiError`]s become bodies here.
+pub fn layered(routes: Router, env: Environment) -> Router {
+    routes
+        .layer(middleware::from_fn(limit_time))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(drain))
+        .layer(middleware::from_fn_with_state(env, answer))
+}
+
+/// The span names the route, not the path: the path of a webhook is a secret.
+async fn answer(State(env): State<Environment>, request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str);
+    let span = tracing::info_span!("request", method = %request.method(), route);
+    async {
+        let response = error::render(&env, next.run(request).await);
+        tracing::debug!(status = response.status().as_u16(), "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::timed_out().into_response(),
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer asks for this type"
+)]
+fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let text = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
+    ApiError::panicked(text).into_response()
+}
+
+/// Reads what a handler left of its body and throws it away. Without, the connection would be
+/// closed under a client that still sends, and it would see a broken pipe instead of the answer.
+async fn drain(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let waits = waits_for_continue(&parts.headers);
+    let rest = Arc::new(Mutex::new(Rest::default()));
+    let lent = Lent {
+        body: Some(body.into_data_stream()),
+        touched: false,
+        rest: Arc::clone(&rest),
+    };
+    let mut response = next
+        .run(Request::from_parts(parts, Body::from_stream(lent)))
+        .await;
+
+    let Rest { body, touched } =
+        std::mem::take(&mut *rest.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(body) = body {
+        // A client that waits for `100 Continue` sends nothing until it is asked: do not ask.
+        let ended = (touched || !waits) && read_to_end(body).await;
+        if !ended {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    response
+}
+
+fn waits_for_continue(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Whether the end came within the limits.
+async fn read_to_end(mut body: BodyDataStream) -> bool {
+    let read = async {
+        let mut size = 0;
+        while let Some(chunk) = body.next().await {
+            let Ok(chunk) = chunk else { return false };
+            size += chunk.len();
+            if size > DRAIN_LIMIT {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DRAIN_TIME, read)
+        .await
+        .unwrap_or(false)
+}
+
+/// What a handler left of a body.
+#[derive(Default)]
+struct Rest {
+    body: Option<BodyDataStream>,
+    touched: bool,
+}
+
+/// A body that comes back when the handler is done with it.
+struct Lent {
+    body: Option<BodyDataStream>,
+    touched: bool,
+    rest: Arc<Mutex<Rest>>,
+}
+
+impl Stream for Lent {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.touched = true;
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let polled = body.poll_next_unpin(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.body = None;
+        }
+        polled
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Rest {
+            body: self.body.take(),
+            touched: self.touched,
+        };
+    }
+}

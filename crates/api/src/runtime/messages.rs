@@ -1,0 +1,187 @@
+//! Messages.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use switchboard_engine::messages::{MessageInput, MessageQuery, PostKey};
+use switchboard_engine::wire::WireMessage;
+use switchboard_engine::{Engine, keys};
+use switchboard_model::{ConversationId, Error, Json as Payload, Kind, Result, Tags};
+
+use super::{Answer, Created, Nothing};
+use crate::body::{JsonBody, RawBody, UserRef, parse, refuse, tags};
+use crate::caller::Authenticated;
+use crate::page::{CreatedMeta, List, Meta};
+use crate::path::{Segments, id};
+use crate::query::Query;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewBody {
+    conversation_id: ConversationId,
+    user_id: UserRef,
+    #[serde(rename = "type")]
+    kind: String,
+    payload: Payload,
+    #[serde(default, deserialize_with = "tags")]
+    tags: Tags,
+    origin: Option<Origin>,
+    schedule: Option<IgnoredAny>,
+    discriminate_by_tags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Origin {
+    Synthetic,
+}
+
+#[derive(Deserialize)]
+pub(super) struct UpdateBody {
+    #[serde(default, deserialize_with = "tags")]
+    tags: Tags,
+    payload: Option<Payload>,
+}
+
+#[derive(Serialize)]
+pub(super) struct One {
+    message: WireMessage,
+}
+
+#[derive(Serialize)]
+pub(super) struct Found {
+    message: WireMessage,
+    meta: CreatedMeta,
+}
+
+#[derive(Serialize)]
+pub(super) struct Many {
+    messages: Vec<WireMessage>,
+    meta: Meta,
+}
+
+impl NewBody {
+    fn split(self) -> Result<(MessageInput, Option<Vec<String>>)> {
+        refuse("schedule", self.schedule.as_ref())?;
+        let input = MessageInput {
+            conversation: self.conversation_id,
+            user: self.user_id.0,
+            kind: self.kind,
+            payload: self.payload,
+            tags: self.tags,
+            synthetic: matches!(self.origin, Some(Origin::Synthetic)),
+        };
+        Ok((input, self.discriminate_by_tags))
+    }
+}
+
+/// `createMessage`: stores a message and hands it on. With the header `Idempotency-Key` a repeated
+/// request is answered with the message of the first.
+pub(super) async fn create(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    RawBody(bytes): RawBody,
+) -> Created<One> {
+    let key = post_key(&headers, &bytes)?;
+    let (input, _) = parse::<NewBody>(&bytes)?.split()?;
+    let message = engine.create_message(&caller, input, key.as_ref()).await?;
+    Ok((StatusCode::CREATED, Json(One { message })))
+}
+
+/// `getOrCreateMessage`: finds it in its conversation by the tags that identify, or stores it.
+pub(super) async fn get_or_create(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    JsonBody(body): JsonBody<NewBody>,
+) -> Answer<Found> {
+    let (input, by) = body.split()?;
+    let found = engine
+        .get_or_create_message(&caller, input, by.as_deref())
+        .await?;
+    Ok(Json(Found {
+        message: found.value,
+        meta: CreatedMeta {
+            created: found.created,
+        },
+    }))
+}
+
+/// `getMessage`.
+pub(super) async fn get(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+) -> Answer<One> {
+    let message = engine
+        .get_message(&caller, id(Kind::Message, &path)?)
+        .await?;
+    Ok(Json(One { message }))
+}
+
+/// `listMessages`, newest first.
+pub(super) async fn list(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+) -> Answer<Many> {
+    let (after, before) = query.dates()?;
+    let filter = MessageQuery {
+        conversation: query.conversation()?,
+        tags: query.tags()?,
+        after,
+        before,
+    };
+    let list = match filter.conversation {
+        Some(_) => List::CONVERSATION_MESSAGES,
+        None => List::MESSAGES,
+    };
+    let page = list.request(&query)?;
+    let found = engine.list_messages(&caller, filter, page).await?;
+    Ok(Json(Many {
+        messages: found.items,
+        meta: list.meta(found.next),
+    }))
+}
+
+/// `updateMessage`: merges tags and replaces the payload. Nothing is handed on.
+pub(super) async fn update(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+    JsonBody(body): JsonBody<UpdateBody>,
+) -> Answer<One> {
+    let id = id(Kind::Message, &path)?;
+    let message = engine
+        .update_message(&caller, id, body.tags, body.payload)
+        .await?;
+    Ok(Json(One { message }))
+}
+
+/// `deleteMessage`.
+pub(super) async fn delete(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+) -> Answer<Nothing> {
+    engine
+        .delete_message(&caller, id(Kind::Message, &path)?)
+        .await?;
+    Ok(Json(Nothing {}))
+}
+
+fn post_key(headers: &HeaderMap, body: &[u8]) -> Result<Option<PostKey>> {
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let key = key
+        .to_str()
+        .map_err(|_| Error::invalid("Idempotency-Key", "expected printable ASCII"))?
+        .to_owned();
+    let request = keys::key([b"createMessage".as_slice(), body]);
+    Ok(Some(PostKey { key, request }))
+}

@@ -1,0 +1,166 @@
+//! Users.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use switchboard_engine::Engine;
+use switchboard_engine::users::{UserChange, UserInput, UserQuery};
+use switchboard_engine::wire::WireUser;
+use switchboard_model::{Kind, Tags};
+
+use super::{Answer, Created, Nothing};
+use crate::body::{JsonBody, present, tags};
+use crate::caller::Authenticated;
+use crate::page::{CreatedMeta, List, Meta};
+use crate::path::{Segments, user_id};
+use crate::query::Query;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewBody {
+    #[serde(default, deserialize_with = "tags")]
+    tags: Tags,
+    name: Option<String>,
+    picture_url: Option<String>,
+    integration_name: Option<String>,
+    discriminate_by_tags: Option<Vec<String>>,
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three things"
+)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UpdateBody {
+    #[serde(default, deserialize_with = "tags")]
+    tags: Tags,
+    #[serde(default, deserialize_with = "present")]
+    name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    picture_url: Option<Option<String>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct One {
+    user: WireUser,
+}
+
+#[derive(Serialize)]
+pub(super) struct Found {
+    user: WireUser,
+    meta: CreatedMeta,
+}
+
+#[derive(Serialize)]
+pub(super) struct Many {
+    users: Vec<WireUser>,
+    meta: Meta,
+}
+
+impl NewBody {
+    fn split(self) -> (UserInput, Option<Vec<String>>) {
+        let input = UserInput {
+            tags: self.tags,
+            name: self.name,
+            picture_url: self.picture_url,
+            integration: self.integration_name,
+        };
+        (input, self.discriminate_by_tags)
+    }
+}
+
+/// `createUser`: makes one, always.
+pub(super) async fn create(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    JsonBody(body): JsonBody<NewBody>,
+) -> Created<One> {
+    let (input, _) = body.split();
+    let user = engine.create_user(&caller, input).await?;
+    Ok((StatusCode::CREATED, Json(One { user })))
+}
+
+/// `getOrCreateUser`: finds it by the tags that identify, or makes it.
+pub(super) async fn get_or_create(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    JsonBody(body): JsonBody<NewBody>,
+) -> Answer<Found> {
+    let (input, by) = body.split();
+    let found = engine
+        .get_or_create_user(&caller, input, by.as_deref())
+        .await?;
+    Ok(Json(Found {
+        user: found.value,
+        meta: CreatedMeta {
+            created: found.created,
+        },
+    }))
+}
+
+/// `getUser`.
+pub(super) async fn get(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+) -> Answer<One> {
+    let id = user_id(Kind::User, &path)?;
+    let user = engine.get_user(&caller, id).await?;
+    Ok(Json(One { user }))
+}
+
+/// `listUsers`, newest first unless asked otherwise.
+pub(super) async fn list(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+) -> Answer<Many> {
+    let (after, before) = query.dates()?;
+    let order = query.sort()?;
+    let filter = UserQuery {
+        tags: query.tags()?,
+        conversation: query.conversation()?,
+        range: query.time_field("rangeField")?,
+        after,
+        before,
+        sort: order.0,
+        order: order.1,
+    };
+    let list = List::users(order);
+    let page = list.request(&query)?;
+    let found = engine.list_users(&caller, filter, page).await?;
+    Ok(Json(Many {
+        users: found.items,
+        meta: list.meta(found.next),
+    }))
+}
+
+/// `updateUser`: merges tags; `null` clears name or picture.
+pub(super) async fn update(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+    JsonBody(body): JsonBody<UpdateBody>,
+) -> Answer<One> {
+    let id = user_id(Kind::User, &path)?;
+    let change = UserChange {
+        tags: body.tags,
+        name: body.name,
+        picture_url: body.picture_url,
+    };
+    let user = engine.update_user(&caller, id, change).await?;
+    Ok(Json(One { user }))
+}
+
+/// `deleteUser`. The messages it wrote stay.
+pub(super) async fn delete(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+) -> Answer<Nothing> {
+    let id = user_id(Kind::User, &path)?;
+    engine.delete_user(&caller, id).await?;
+    Ok(Json(Nothing {}))
+}
