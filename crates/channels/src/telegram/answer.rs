@@ -1,0 +1,303 @@
+//! What Telegram's answers mean for a message on its way out.
+//!
+//! Promises: Telegram's words are kept word for word, a page of HTML never is, and nothing is
+//! called safe to send again that may have been shown.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use switchboard_integration::SendOutcome;
+use switchboard_model::Tags;
+
+use super::client::{Answer, Refusal};
+
+/// How long to wait where Telegram asks for it and does not say how long.
+const UNTOLD_WAIT: Duration = Duration::from_secs(5);
+
+/// What is to be done after an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It was taken; the message's id, if it can be read.
+    Taken(Option<i64>),
+    /// The wish is fulfilled already, or nobody waits for it any more.
+    Moot,
+    /// The same once again without the reply it names.
+    WithoutReply,
+    /// Anything else: the try is over.
+    Over(SendOutcome),
+}
+
+/// Reads the answer to a call that sends or changes a message.
+pub(super) fn judge(answer: Answer) -> Verdict {
+    let over = match answer {
+        Answer::Ok(result) => return Verdict::Taken(message_id(&result)),
+        Answer::Refused(refusal) => return judge_refusal(refusal),
+        Answer::NotJson { status } => not_json(status),
+        Answer::NoConnection(error) => SendOutcome::Retry { error },
+        Answer::Lost(error) => SendOutcome::Uncertain { error },
+        Answer::TimedOut => SendOutcome::Uncertain {
+            error: "no answer in time; Telegram may have taken it".to_owned(),
+        },
+        Answer::TooLarge => SendOutcome::Uncertain {
+            error: "the answer is too large to read; Telegram may have taken it".to_owned(),
+        },
+    };
+    Verdict::Over(over)
+}
+
+fn judge_refusal(refusal: Refusal) -> Verdict {
+    let Refusal {
+        code,
+        description: error,
+        retry_after,
+        migrate_to_chat_id,
+    } = refusal;
+    let said = |words: &str| error.to_lowercase().contains(words);
+    let over = match code {
+        420 | 429 => SendOutcome::Wait {
+            after: retry_after.map_or(UNTOLD_WAIT, Duration::from_secs),
+            error,
+        },
+        401 | 404 => SendOutcome::AccountBroken {
+            error: broken(&error),
+        },
+        408 | 409 | 425 | 500.. => SendOutcome::Retry { error },
+        400 if said("message is not modified") || said("query is too old") => return Verdict::Moot,
+        400 if said("message to be replied not found") => return Verdict::WithoutReply,
+        _ => SendOutcome::Permanent {
+            error: match migrate_to_chat_id {
+                Some(chat) => format!(
+                    "{error} (the new chat id is {chat}; send to the conversation of that chat)"
+                ),
+                None => error,
+            },
+        },
+    };
+    Verdict::Over(over)
+}
+
+fn not_json(status: u16) -> SendOutcome {
+    let error = format!("HTTP {status}, not JSON");
+    match status {
+        // It was received by something that calls it a success.
+        200..=299 => SendOutcome::Uncertain { error },
+        408 | 425 | 429 | 500.. => SendOutcome::Retry { error },
+        300..=399 | 401 | 404 => SendOutcome::AccountBroken {
+            error: format!("{error}; check the address of the Bot API server"),
+        },
+        _ => SendOutcome::Permanent { error },
+    }
+}
+
+/// What to do about a token that Telegram does not take. Also Telegram's 404 says so: a token it
+/// has never seen is an unknown path to it.
+pub(super) fn broken(description: &str) -> String {
+    format!(
+        "Telegram refuses the bot token ({description}); take a valid one from @BotFather and \
+         set it again"
+    )
+}
+
+fn message_id(result: &RawValue) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Sent {
+        message_id: i64,
+    }
+    serde_json::from_str::<Sent>(result.get())
+        .ok()
+        .map(|sent| sent.message_id)
+}
+
+/// The tags of a message that was sent whole: `id` is the last part's id (the official
+/// integration's habit), `ids` are all of them if there are several and they fit into a tag.
+pub(super) fn sent_tags(ids: &[String]) -> Tags {
+    let mut tags = Tags::new();
+    if let Some(last) = ids.last() {
+        tags.insert("id", last);
+    }
+    if ids.len() > 1 {
+        let all = ids.join(",");
+        if all.len() <= Tags::VALUE_LIMIT {
+            tags.insert("ids", all);
+        }
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, description: &str) -> Answer {
+        Answer::Refused(Refusal {
+            code,
+            description: description.to_owned(),
+            retry_after: None,
+            migrate_to_chat_id: None,
+        })
+    }
+
+    fn permanent(error: &str) -> Verdict {
+        Verdict::Over(SendOutcome::Permanent {
+            error: error.to_owned(),
+        })
+    }
+
+    fn outcome(answer: Answer) -> SendOutcome {
+        match judge(answer) {
+            Verdict::Over(outcome) => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn tg_fail_001_a_wait_is_as_long_as_telegram_says() {
+        let answer = Answer::Refused(Refusal {
+            code: 429,
+            description: "Too Many Requests: retry after 6775".to_owned(),
+            retry_after: Some(6775),
+            migrate_to_chat_id: None,
+        });
+        assert_eq!(
+            outcome(answer),
+            SendOutcome::Wait {
+                after: Duration::from_secs(6775),
+                error: "Too Many Requests: retry after 6775".to_owned(),
+            }
+        );
+    }
+
+    #[test]
+    fn tg_fail_003_and_009_final_errors_keep_telegrams_words() {
+        for (code, words) in [
+            (403, "Forbidden: bot was blocked by the user"),
+            (403, "Forbidden: user is deactivated"),
+            (403, "Forbidden: bot was kicked from the supergroup chat"),
+            (403, "Forbidden: bot is not a member of the channel chat"),
+            (
+                403,
+                "Forbidden: bot can't initiate conversation with a user",
+            ),
+            (403, "Forbidden: the group chat was deleted"),
+            (400, "Bad Request: chat not found"),
+            (
+                400,
+                "Bad Request: not enough rights to send text messages to the chat",
+            ),
+            (400, "Bad Request: message thread not found"),
+            (400, "Bad Request: TOPIC_CLOSED"),
+            (400, "Bad Request: TOPIC_DELETED"),
+            (
+                400,
+                "Bad Request: can't parse entities: Can't find end of the entity",
+            ),
+            (400, "Bad Request: message to edit not found"),
+            (413, "Request Entity Too Large"),
+        ] {
+            assert_eq!(judge(refused(code, words)), permanent(words));
+        }
+    }
+
+    #[test]
+    fn tg_fail_002_an_upgrade_is_recorded_with_the_new_chat() {
+        let answer = Answer::Refused(Refusal {
+            code: 400,
+            description: "Bad Request: group chat was upgraded to a supergroup chat".to_owned(),
+            retry_after: None,
+            migrate_to_chat_id: Some(-1_002_100_000_002),
+        });
+        let SendOutcome::Permanent { error } = outcome(answer) else {
+            panic!("not permanent")
+        };
+        assert!(error.starts_with("Bad Request: group chat was upgraded to a supergroup chat"));
+        assert!(error.contains("-1002100000002"));
+    }
+
+    #[test]
+    fn tg_fail_005_a_refused_token_breaks_the_account_and_no_message() {
+        for answer in [
+            refused(401, "Unauthorized"),
+            refused(404, "Not Found"),
+            Answer::NotJson { status: 404 },
+            Answer::NotJson { status: 302 },
+        ] {
+            let outcome = outcome(answer);
+            assert!(
+                matches!(outcome, SendOutcome::AccountBroken { .. }),
+                "{outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn tg_fail_006_a_page_is_named_and_not_kept() {
+        for (status, expected) in [
+            (502, true),
+            (500, true),
+            (503, true),
+            (413, false),
+            (400, false),
+        ] {
+            let error = format!("HTTP {status}, not JSON");
+            assert_eq!(
+                outcome(Answer::NotJson { status }),
+                if expected {
+                    SendOutcome::Retry { error }
+                } else {
+                    SendOutcome::Permanent { error }
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn tg_fail_007_only_what_was_certainly_not_sent_is_sent_again() {
+        let error = "connection refused".to_owned();
+        assert_eq!(
+            outcome(Answer::NoConnection(error.clone())),
+            SendOutcome::Retry { error }
+        );
+        for answer in [
+            Answer::TimedOut,
+            Answer::Lost("connection reset".to_owned()),
+            Answer::NotJson { status: 200 },
+            Answer::TooLarge,
+        ] {
+            let outcome = outcome(answer);
+            assert!(
+                matches!(outcome, SendOutcome::Uncertain { .. }),
+                "{outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn tg_fail_010_and_011_a_missing_reply_and_a_fulfilled_wish_are_no_failures() {
+        assert_eq!(
+            judge(refused(400, "Bad Request: message to be replied not found")),
+            Verdict::WithoutReply
+        );
+        for words in [
+            "Bad Request: message is not modified: specified new message content is the same",
+            "Bad Request: query is too old and response timeout expired or query ID is invalid",
+        ] {
+            assert_eq!(judge(refused(400, words)), Verdict::Moot);
+        }
+    }
+
+    #[test]
+    fn the_last_part_names_the_message_and_all_are_listed_while_they_fit() {
+        let ids = |count: usize| {
+            (0..count)
+                .map(|id| (1000 + id).to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sent_tags(&ids(1)), Tags::from_iter([("id", "1000")]));
+        assert_eq!(
+            sent_tags(&ids(2)),
+            Tags::from_iter([("id", "1001"), ("ids", "1000,1001")])
+        );
+        assert_eq!(sent_tags(&ids(101)).get("ids"), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! The Bot API over HTTP: one call, one answer.
+//!
+//! Promises: an answer says whether the request can have been taken (see [`Answer`]), and no text
+//! that leaves here, error or `Debug`, holds the bot's token.
+//! What never happens here: a second try, a redirect, a look at what an answer means.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use switchboard_model::{Error, Result};
+
+use super::lenient::lenient;
+
+/// The most bytes of an answer that are read: more than a hundred updates of the largest messages.
+const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+
+/// How long a connection may take to be made. Shorter than every request's own limit, so that a
+/// dead host counts as "no connection", not as "may have been taken".
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is used again. Short, for a request that meets a connection just
+/// being closed looks as if it may have been taken.
+const IDLE_LIMIT: Duration = Duration::from_secs(15);
+
+/// Calls the Bot API as one bot.
+pub(super) struct Client {
+    http: reqwest::Client,
+    api_url: String,
+    token: SecretString,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// `ok` is true: the `result`.
+    Ok(Box<RawValue>),
+    /// `ok` is false.
+    Refused(Refusal),
+    /// The body is not what the Bot API answers. It is not kept: it is often a whole page.
+    NotJson {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Nothing was sent: no connection was made.
+    NoConnection(String),
+    /// The connection broke after it was made: the request may have been taken.
+    Lost(String),
+    /// No answer came in time: the request may have been taken.
+    TimedOut,
+    /// The answer is over the limit of what is read.
+    TooLarge,
+}
+
+/// What the Bot API says when it does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// `error_code`, else the HTTP status.
+    pub(super) code: u16,
+    /// Telegram's words.
+    pub(super) description: String,
+    /// How many seconds to wait.
+    pub(super) retry_after: Option<u64>,
+    /// The supergroup that the group has become.
+    pub(super) migrate_to_chat_id: Option<i64>,
+}
+
+impl Client {
+    /// For the bot of `token` at `api_url`.
+    pub(super) fn new(api_url: &str, token: SecretString) -> Result<Self> {
+        // reqwest panics without one.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(Error::internal(
+                "no TLS provider is installed; install rustls' ring provider at the start",
+            ));
+        }
+        let http = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
+            .pool_idle_timeout(IDLE_LIMIT)
+            .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::internal(describe(error)))?;
+        Ok(Self {
+            http,
+            api_url: checked_url(api_url)?,
+            token,
+        })
+    }
+
+    /// Calls `method` with `body` as JSON. Returns within about `limit`.
+    pub(super) async fn call(
+        &self,
+        method: &str,
+        body: &(impl Serialize + Sync),
+        limit: Duration,
+    ) -> Answer {
+        let url = format!(
+            "{}/bot{}/{method}",
+            self.api_url,
+            self.token.expose_secret()
+        );
+        let request = self.http.post(url).json(body).timeout(limit);
+        match request.send().await {
+            Ok(response) => self.read(response).await,
+            Err(error) => self.failure(error),
+        }
+    }
+
+    async fn read(&self, mut response: reqwest::Response) -> Answer {
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_LIMIT => {
+                    return Answer::TooLarge;
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return self.parse(status, &body),
+                Err(error) => return self.failure(error),
+            }
+        }
+    }
+
+    fn parse(&self, status: u16, body: &[u8]) -> Answer {
+        // Half a character in one update must not cost the whole batch.
+        let body = String::from_utf8_lossy(body);
+        let Ok(envelope) = serde_json::from_str::<Envelope>(&body) else {
+            return Answer::NotJson { status };
+        };
+        match envelope {
+            Envelope {
+                ok: true,
+                result: Some(result),
+                ..
+            } => Answer::Ok(result.to_owned()),
+            Envelope { ok: true, .. } => Answer::NotJson { status },
+            refused => {
+                let parameters = refused.parameters.unwrap_or_default();
+                Answer::Refused(Refusal {
+                    code: refused.error_code.unwrap_or(status),
+                    description: self.scrub(refused.description.unwrap_or_default()),
+                    retry_after: parameters.retry_after,
+                    migrate_to_chat_id: parameters.migrate_to_chat_id,
+                })
+            }
+        }
+    }
+
+    fn failure(&self, error: reqwest::Error) -> Answer {
+        if error.is_connect() || error.is_builder() {
+            return Answer::NoConnection(self.scrub(describe(error)));
+        }
+        if error.is_timeout() {
+            return Answer::TimedOut;
+        }
+        Answer::Lost(self.scrub(describe(error)))
+    }
+
+    /// A server that repeats what it was asked must not put the token into a log.
+    fn scrub(&self, text: String) -> String {
+        let token = self.token.expose_secret();
+        if text.contains(token) {
+            return text.replace(token, "<token>");
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("api_url", &self.api_url)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    ok: bool,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "lenient")]
+    error_code: Option<u16>,
+    #[serde(default, deserialize_with = "lenient")]
+    description: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    parameters: Option<Parameters>,
+}
+
+#[derive(Deserialize, Default)]
+struct Parameters {
+    #[serde(default, deserialize_with = "lenient")]
+    retry_after: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    migrate_to_chat_id: Option<i64>,
+}
+
+/// The error without its URL, which holds the token, and with its innermost cause, which says
+/// most.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let (outer, inner) = (error.to_string(), cause.to_string());
+    if outer == inner {
+        outer
+    } else {
+        format!("{outer}: {inner}")
+    }
+}
+
+/// The URL without a slash at its end.
+fn checked_url(text: &str) -> Result<String> {
+    let wrong = || {
+        Error::invalid(
+            "telegram api url",
+            "expected the address of a Bot API server such as https://api.telegram.org",
+        )
+    };
+    let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
+    if !matches!(url.scheme(), "http" | "https")
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return Err(wrong());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

@@ -1,0 +1,361 @@
+//! Update → model. A pure function over one update's text.
+//!
+//! Promises: it never fails and drops nothing (what it cannot read becomes an event with the raw
+//! update), each update is read by itself, and what names a message is the message, not the update
+//! it came in.
+//! What never happens here: a stand-in of Telegram's as a user, a guess at a chat that is not
+//! named, a conversation opened by anything but something said.
+
+use std::collections::BTreeMap;
+
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use switchboard_engine::{
+    ExternalThread, ExternalUser, IncomingEvent, IncomingMessage, Update, UpdateContent,
+};
+use switchboard_model::{Json, Tags};
+
+use super::hex::hex;
+use super::thread::{Thread, Topic};
+use super::types::{Chat, Happening, Message, Person};
+
+/// Every kind of update, for `allowed_updates`: some come only to those who name them. Names that a
+/// server does not know it ignores.
+pub(super) const KINDS: [&str; 27] = [
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "business_connection",
+    "business_message",
+    "edited_business_message",
+    "deleted_business_messages",
+    "guest_message",
+    "message_reaction",
+    "message_reaction_count",
+    "inline_query",
+    "chosen_inline_result",
+    "callback_query",
+    "shipping_query",
+    "pre_checkout_query",
+    "purchased_paid_media",
+    "poll",
+    "poll_answer",
+    "my_chat_member",
+    "chat_member",
+    "chat_join_request",
+    "chat_boost",
+    "removed_chat_boost",
+    "managed_bot",
+    "subscription",
+    "stopped_message_generation",
+];
+
+/// The kind of event for an update that cannot be understood.
+const UNKNOWN: &str = "unknown";
+
+/// Whom Telegram puts into `from` when nobody is there: an anonymous administrator, a post that
+/// Telegram forwarded from the linked channel, someone who writes as a channel.
+const STAND_INS: [i64; 3] = [1_087_968_824, 777_000, 136_817_688];
+
+/// Reads an update's number and nothing else of it.
+pub(super) fn update_id(raw: &str) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        update_id: i64,
+    }
+    serde_json::from_str::<Numbered>(raw)
+        .ok()
+        .map(|numbered| numbered.update_id)
+}
+
+/// Turns an update into what the engine takes. `account` is the bot's number, to which update
+/// numbers belong.
+pub(super) fn read(account: &str, raw: &str) -> Update {
+    let id = update_id(raw);
+    let Some((kind, content)) = content(raw) else {
+        return unreadable(account, raw);
+    };
+    let once = once_update(account, id, content);
+    match kind.as_str() {
+        "message" | "channel_post" | "business_message" => match parse::<Message>(content) {
+            Some(message) => said(&kind, raw, once, &message),
+            None => unreadable(account, raw),
+        },
+        "edited_message" | "edited_channel_post" | "edited_business_message" => {
+            match parse::<Message>(content) {
+                Some(message) => event(
+                    kind,
+                    raw,
+                    once,
+                    message_thread(&message),
+                    Some(sender(&message)),
+                ),
+                None => unreadable(account, raw),
+            }
+        }
+        // Its chat need not be the bot's chat of that id, so it belongs to no conversation.
+        "guest_message" => match parse::<Message>(content) {
+            Some(message) => event(kind, raw, once, None, Some(sender(&message))),
+            None => unreadable(account, raw),
+        },
+        known if KINDS.contains(&known) => match parse::<Happening>(content) {
+            Some(happening) => {
+                let thread = happening_thread(known, &happening);
+                let actor = actor(&happening);
+                event(kind, raw, once, thread, actor)
+            }
+            None => unreadable(account, raw),
+        },
+        _ => event(kind, raw, once, None, None),
+    }
+}
+
+/// An update as an event that holds nothing but its text: for what cannot be understood, and for
+/// what the engine refuses.
+pub(super) fn unreadable(account: &str, raw: &str) -> Update {
+    let once = once_update(account, update_id(raw), raw);
+    event(UNKNOWN.to_owned(), raw, once, None, None)
+}
+
+/// The field that is not `update_id`, with the name and text of its content.
+fn content(raw: &str) -> Option<(String, &str)> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(raw).ok()?;
+    let named = KINDS
+        .iter()
+        .find_map(|kind| fields.get_key_value(*kind))
+        .or_else(|| fields.iter().find(|(name, _)| is_kind(name)));
+    named.map(|(name, content)| (name.clone(), content.get()))
+}
+
+/// Whether a field may be a kind of update that is newer than this program.
+fn is_kind(name: &str) -> bool {
+    name != "update_id"
+        && (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn parse<T: DeserializeOwned>(content: &str) -> Option<T> {
+    serde_json::from_str(content).ok()
+}
+
+fn said(kind: &str, raw: &str, once: Vec<String>, message: &Message) -> Update {
+    let thread = message_thread(message);
+    let sender = sender(message);
+    let text = message.text.as_deref().filter(|text| !text.is_empty());
+    let payload = text.and_then(text_payload);
+    let (Some(thread), Some(payload)) = (thread, payload) else {
+        return event(
+            kind.to_owned(),
+            raw,
+            once,
+            message_thread(message),
+            Some(sender),
+        );
+    };
+    // A bot that speaks for the business account: answering it could go on for ever.
+    if message.sender_business_bot.is_some() {
+        return event(kind.to_owned(), raw, once, Some(thread), Some(sender));
+    }
+    // 0 is no identity: a message that is sent later, or seen by one person only.
+    let numbered = message.message_id != 0;
+    let mut tags = Tags::new().with("chatId", message.chat.id.to_string());
+    if numbered {
+        tags.insert("id", message.message_id.to_string());
+    }
+    if let Some(date) = message.date.filter(|date| *date > 0) {
+        tags.insert("date", date.to_string());
+    }
+    if let Some(replied) = &message.reply_to_message {
+        tags.insert("replyTo", replied.message_id.to_string());
+    }
+    if message.is_automatic_forward == Some(true) {
+        tags.insert("automatic_forward", "true");
+    }
+    Update {
+        once: if numbered {
+            once_message(message)
+        } else {
+            once
+        },
+        content: UpdateContent::Message(IncomingMessage {
+            thread,
+            sender,
+            kind: "text".to_owned(),
+            payload,
+            tags,
+        }),
+    }
+}
+
+/// NUL becomes U+FFFD: databases refuse it.
+fn text_payload(text: &str) -> Option<Json> {
+    let text = text.replace('\0', "\u{fffd}");
+    Json::from_serialize(&serde_json::json!({ "text": text })).ok()
+}
+
+fn event(
+    kind: String,
+    raw: &str,
+    once: Vec<String>,
+    thread: Option<ExternalThread>,
+    sender: Option<ExternalUser>,
+) -> Update {
+    Update {
+        once,
+        content: UpdateContent::Event(IncomingEvent {
+            kind,
+            payload: raw_payload(raw),
+            thread,
+            sender,
+        }),
+    }
+}
+
+/// `{"update": …}` as received; where that cannot be kept as JSON (half a surrogate pair, deeper
+/// than 128), `{"raw": "…"}` with its text.
+fn raw_payload(raw: &str) -> Json {
+    Json::parse(&format!("{{\"update\":{raw}}}"))
+        .or_else(|_| {
+            let text = raw.replace('\0', "\u{fffd}");
+            Json::from_serialize(&serde_json::json!({ "raw": text }))
+        })
+        .unwrap_or_else(|_| Json::empty())
+}
+
+/// Messages are numbered per business connection and chat, with the chat's id as received: topics
+/// share the numbers, and after an upgrade to a supergroup they start again.
+fn once_message(message: &Message) -> Vec<String> {
+    vec![
+        "message".to_owned(),
+        message.business_connection_id.clone().unwrap_or_default(),
+        message.chat.id.to_string(),
+        message.message_id.to_string(),
+    ]
+}
+
+/// Old update numbers may come back with other content.
+fn once_update(account: &str, id: Option<i64>, content: &str) -> Vec<String> {
+    let hash = digest(&SHA256, content.as_bytes());
+    vec![
+        "update".to_owned(),
+        account.to_owned(),
+        id.map(|id| id.to_string()).unwrap_or_default(),
+        hex(&hash.as_ref()[..16]),
+    ]
+}
+
+/// None for what only one person and the bot see: the conversation has other readers.
+fn message_thread(message: &Message) -> Option<ExternalThread> {
+    if message.ephemeral_message_id.is_some() {
+        return None;
+    }
+    Some(Thread::of(message).external(&message.chat))
+}
+
+/// None where it may have been any topic of a forum: a message that is no longer accessible, or
+/// that was reacted to, is named without its topic.
+fn happening_thread(kind: &str, happening: &Happening) -> Option<ExternalThread> {
+    let in_forum = |chat: &Chat| chat.is_forum == Some(true);
+    if let Some(message) = &happening.message {
+        let untold = message.date == Some(0) && in_forum(&message.chat);
+        return if untold {
+            None
+        } else {
+            message_thread(message)
+        };
+    }
+    let chat = happening.chat.as_ref()?;
+    if in_forum(chat) && matches!(kind, "message_reaction" | "message_reaction_count") {
+        return None;
+    }
+    let topic = happening
+        .message_thread_id
+        .map_or(Topic::None, Topic::forum);
+    let thread = Thread {
+        business: happening.business_connection_id.clone(),
+        topic,
+        ..Thread::chat(chat.id)
+    };
+    Some(thread.external(chat))
+}
+
+/// Who said it: the chat in whose name it was said before the person, and the chat itself where
+/// nobody is named.
+fn sender(message: &Message) -> ExternalUser {
+    let person = message.from.as_ref().filter(|from| is_somebody(from));
+    match (&message.sender_chat, person) {
+        (Some(chat), _) => chat_user(chat),
+        (None, Some(person)) => person_user(person),
+        (None, None) => chat_user(&message.chat),
+    }
+}
+
+fn actor(happening: &Happening) -> Option<ExternalUser> {
+    let chat = happening
+        .actor_chat
+        .as_ref()
+        .or(happening.voter_chat.as_ref());
+    if let Some(chat) = chat {
+        return Some(chat_user(chat));
+    }
+    match happening.from.as_ref().or(happening.user.as_ref()) {
+        Some(person) if is_somebody(person) => Some(person_user(person)),
+        Some(_) => happening.chat.as_ref().map(chat_user),
+        None => None,
+    }
+}
+
+fn is_somebody(person: &Person) -> bool {
+    !STAND_INS.contains(&person.id)
+}
+
+fn person_user(person: &Person) -> ExternalUser {
+    let mut tags = Tags::new();
+    if let Some(username) = &person.username {
+        tags.insert("username", username);
+    }
+    if person.is_bot == Some(true) {
+        tags.insert("isBot", "true");
+    }
+    ExternalUser {
+        id: person.id.to_string(),
+        tags,
+        name: full_name(person.first_name.as_deref(), person.last_name.as_deref()),
+    }
+}
+
+/// A chat as a user. Its id is negative, so it cannot be that of a person.
+fn chat_user(chat: &Chat) -> ExternalUser {
+    let mut tags = Tags::new();
+    if let Some(username) = &chat.username {
+        tags.insert("username", username);
+    }
+    if let Some(kind) = &chat.kind {
+        tags.insert("chatType", kind);
+    }
+    ExternalUser {
+        id: chat.id.to_string(),
+        tags,
+        name: chat
+            .title
+            .clone()
+            .or_else(|| full_name(chat.first_name.as_deref(), chat.last_name.as_deref())),
+    }
+}
+
+fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
+    let names: Vec<_> = [first, last]
+        .into_iter()
+        .flatten()
+        .filter(|name| !name.is_empty())
+        .collect();
+    (!names.is_empty()).then(|| names.join(" "))
+}
+
+#[cfg(test)]
+mod tests;

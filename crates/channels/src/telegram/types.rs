@@ -1,0 +1,97 @@
+//! The little of the Bot API's objects (<https://core.telegram.org/bots/api>) that we read.
+//!
+//! What decides where something belongs and who said it is read strictly: if it has another shape
+//! than documented, the whole object does not read, and the update is kept raw. All else is
+//! lenient. Ids are 64 bits wide.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::lenient::lenient;
+
+/// `Chat`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Chat {
+    pub(super) id: i64,
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
+    pub(super) kind: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) title: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) username: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) first_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) last_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) is_forum: Option<bool>,
+}
+
+/// `User`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Person {
+    pub(super) id: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) is_bot: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) first_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) last_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) username: Option<String>,
+}
+
+/// `Message`, and `InaccessibleMessage`, which has only its first two fields.
+#[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are Telegram's names")]
+pub(super) struct Message {
+    pub(super) chat: Chat,
+    pub(super) message_id: i64,
+    pub(super) from: Option<Person>,
+    pub(super) sender_chat: Option<Chat>,
+    /// Another bot, or this one, that spoke for the business account.
+    pub(super) sender_business_bot: Option<IgnoredAny>,
+    pub(super) business_connection_id: Option<String>,
+    pub(super) message_thread_id: Option<i64>,
+    pub(super) is_topic_message: Option<bool>,
+    pub(super) direct_messages_topic: Option<DirectMessagesTopic>,
+    /// Only one person and the bot see it.
+    pub(super) ephemeral_message_id: Option<IgnoredAny>,
+    pub(super) text: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) date: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) is_automatic_forward: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) reply_to_message: Option<RepliedMessage>,
+}
+
+/// `DirectMessagesTopic`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct DirectMessagesTopic {
+    pub(super) topic_id: i64,
+}
+
+/// Of a message that is answered to, its number.
+#[derive(Debug, Deserialize)]
+pub(super) struct RepliedMessage {
+    pub(super) message_id: i64,
+}
+
+/// What updates other than messages have in common, as far as they have it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Happening {
+    pub(super) chat: Option<Chat>,
+    /// Who did it, in most.
+    pub(super) from: Option<Person>,
+    /// Who did it, in reactions, poll answers, business connections and subscriptions.
+    pub(super) user: Option<Person>,
+    /// The chat in whose name a reaction was given.
+    pub(super) actor_chat: Option<Chat>,
+    /// The chat in whose name a vote was given.
+    pub(super) voter_chat: Option<Chat>,
+    /// The message whose button was pressed.
+    pub(super) message: Option<Message>,
+    pub(super) message_thread_id: Option<i64>,
+    pub(super) business_connection_id: Option<String>,
+}
