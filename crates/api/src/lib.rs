@@ -8,6 +8,7 @@
 //! What never happens here: SQL, a look at the clock, waiting for bots or channels, and an answer of
 //! 429 or 502 (official clients repeat a `POST` after those).
 
+pub mod admin;
 mod body;
 mod caller;
 pub mod error;

@@ -7,3 +7,4 @@
 //! What never happens here: HTTP handlers, SQL, knowledge of the API.
 
 pub mod telegram;
+pub mod terminal;

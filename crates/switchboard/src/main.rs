@@ -1,1 +1,40 @@
-fn main() {}
+//! `switchboard`: the binary. Commands, configuration and wiring; the only crate that knows all
+//! others.
+//!
+//! What never happens here: deciding what a command means. That is `engine/` and `store/`.
+
+mod client;
+mod commands;
+mod config;
+mod folder;
+mod lifecycle;
+mod printer;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = commands::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the async runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = match runtime.block_on(commands::run(cli)) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    };
+    // What still runs was told to stop and did not in time; do not wait for it.
+    runtime.shutdown_background();
+    code
+}

@@ -1,0 +1,227 @@
+//! Bots, tokens and integrations.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use switchboard_engine::Condition;
+use switchboard_engine::access::{BUILT_IN, Install};
+use switchboard_model::{Bot, Error, Integration, Kind, Token};
+
+use super::{Admin, BotQuery, parse};
+use crate::error::ApiError;
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+#[derive(Serialize)]
+pub(super) struct Bots {
+    bots: Vec<Bot>,
+}
+
+pub(super) async fn list_bots(State(admin): State<Admin>) -> Answer<Bots> {
+    Ok(Json(Bots {
+        bots: admin.engine.store().list_bots().await?,
+    }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewBotBody {
+    name: String,
+    token: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct NewBotAnswer {
+    bot: Bot,
+    integrations: Vec<Integration>,
+    token: String,
+}
+
+pub(super) async fn create_bot(
+    State(admin): State<Admin>,
+    Json(body): Json<NewBotBody>,
+) -> Answer<NewBotAnswer> {
+    let new = admin
+        .engine
+        .create_bot(&body.name, &BUILT_IN, body.token.as_deref())
+        .await?;
+    for integration in &new.integrations {
+        admin.channels.reload(integration.clone()).await?;
+    }
+    Ok(Json(NewBotAnswer {
+        bot: new.bot,
+        integrations: new.integrations,
+        token: new.token,
+    }))
+}
+
+#[derive(Serialize)]
+pub(super) struct Tokens {
+    tokens: Vec<Token>,
+}
+
+pub(super) async fn list_tokens(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+) -> Answer<Tokens> {
+    let bot = admin.bot(&query).await?;
+    Ok(Json(Tokens {
+        tokens: admin.engine.store().list_tokens(bot).await?,
+    }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewTokenBody {
+    label: String,
+    integration: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct NewTokenAnswer {
+    token: Token,
+    secret: String,
+}
+
+pub(super) async fn create_token(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+    Json(body): Json<NewTokenBody>,
+) -> Answer<NewTokenAnswer> {
+    let bot = admin.bot(&query).await?;
+    let integration = match body.integration.as_deref() {
+        None => None,
+        Some(wanted) => Some(
+            admin
+                .engine
+                .store()
+                .list_integrations(bot)
+                .await?
+                .into_iter()
+                .find(|found| found.alias == wanted || found.id.to_string() == wanted)
+                .ok_or_else(|| Error::not_found(Kind::Integration, wanted))?
+                .id,
+        ),
+    };
+    let (token, secret) = admin
+        .engine
+        .create_token(bot, integration, &body.label)
+        .await?;
+    Ok(Json(NewTokenAnswer { token, secret }))
+}
+
+pub(super) async fn revoke_token(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+    Path(id): Path<String>,
+) -> Answer<Token> {
+    let bot = admin.bot(&query).await?;
+    let now = admin.engine.env().now();
+    let revoked = admin
+        .engine
+        .store()
+        .revoke_token(bot, parse(Kind::Token, &id)?, now)
+        .await?;
+    Ok(Json(
+        revoked.ok_or_else(|| Error::not_found(Kind::Token, &id))?,
+    ))
+}
+
+#[derive(Serialize)]
+pub(super) struct Integrations {
+    integrations: Vec<ShownIntegration>,
+}
+
+/// An integration and how its channel is.
+#[derive(Serialize)]
+pub(super) struct ShownIntegration {
+    #[serde(flatten)]
+    integration: Integration,
+    trouble: Option<String>,
+}
+
+pub(super) async fn list_integrations(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+) -> Answer<Integrations> {
+    let bot = admin.bot(&query).await?;
+    let health = admin.engine.health().all();
+    let integrations = admin
+        .engine
+        .store()
+        .list_integrations(bot)
+        .await?
+        .into_iter()
+        .map(|integration| ShownIntegration {
+            trouble: health.iter().find_map(|(id, condition)| match condition {
+                Condition::Troubled(text) if *id == integration.id => Some(text.clone()),
+                _ => None,
+            }),
+            integration,
+        })
+        .collect();
+    Ok(Json(Integrations { integrations }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct TelegramBody {
+    token: String,
+    alias: Option<String>,
+}
+
+/// Gives the bot's Telegram integration a token, or installs one more under another alias.
+pub(super) async fn add_telegram(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+    Json(body): Json<TelegramBody>,
+) -> Answer<Integration> {
+    let bot = admin.bot(&query).await?;
+    let alias = body.alias.as_deref().unwrap_or("telegram");
+    let known = admin.engine.store().list_integrations(bot).await?;
+    let integration = match known.into_iter().find(|found| found.alias == alias) {
+        Some(found) if found.platform != "telegram" => {
+            return Err(Error::AlreadyExists {
+                field: "alias".to_owned(),
+                reason: format!(
+                    "{alias} is an integration of {}; choose another alias",
+                    found.platform
+                ),
+            }
+            .into());
+        }
+        Some(found) => {
+            admin
+                .engine
+                .activate_integration(&found, &body.token)
+                .await?
+        }
+        None => {
+            check_alias(alias)?;
+            let install = Install {
+                alias,
+                platform: "telegram",
+                active: true,
+            };
+            admin
+                .engine
+                .create_integration(bot, install, Some(&body.token))
+                .await?
+        }
+    };
+    admin.channels.reload(integration.clone()).await?;
+    Ok(Json(integration))
+}
+
+/// The platform's rule for names of integrations.
+fn check_alias(alias: &str) -> Result<(), Error> {
+    let valid = (2..=100).contains(&alias.len())
+        && alias.starts_with(|c: char| c.is_ascii_lowercase())
+        && alias
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if valid {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "alias",
+        "expected 2 to 100 lower-case letters, digits and -, starting with a letter",
+    ))
+}

@@ -1,0 +1,231 @@
+//! Conversations and what was said in them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use switchboard_engine::wire::user_id;
+use switchboard_model::{BotId, Conversation, ConversationId, Error, Kind, Message};
+use switchboard_store::{
+    Change, ConversationFilter, Cursor, DeliveryRecord, DeliveryRecordStatus, PageRequest,
+};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{Admin, BotQuery, parse};
+use crate::error::ApiError;
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+/// The longest that a request may wait for something to happen.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The most rows of an answer.
+const MAX_LIMIT: usize = 500;
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    #[serde(flatten)]
+    bot: BotQuery,
+    limit: Option<usize>,
+    at: Option<i64>,
+    row: Option<i64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Conversations {
+    conversations: Vec<Conversation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Next>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Next {
+    at: i64,
+    row: i64,
+}
+
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Query(query): Query<ListQuery>,
+) -> Answer<Conversations> {
+    let bot = admin.bot(&query.bot).await?;
+    let after = query.at.zip(query.row).map(|(at, row)| Cursor { at, row });
+    let limit = limit(query.limit)?;
+    let page = admin
+        .engine
+        .store()
+        .list_conversations(
+            bot,
+            ConversationFilter::default(),
+            PageRequest { after, limit },
+        )
+        .await?;
+    Ok(Json(Conversations {
+        conversations: page.items,
+        next: page.next.map(|Cursor { at, row }| Next { at, row }),
+    }))
+}
+
+/// How many rows to answer.
+pub(super) fn limit(given: Option<usize>) -> Result<usize, Error> {
+    let limit = Some(given.unwrap_or(50)).filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| Error::InvalidQuery {
+        parameter: "limit".to_owned(),
+        expected: format!("expected a number from 1 to {MAX_LIMIT}"),
+    })
+}
+
+/// A conversation with its latest messages, oldest first.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    conversation: Conversation,
+    #[serde(flatten)]
+    said: Said,
+    /// Deliveries that were given up or are uncertain.
+    stuck: Vec<DeliveryRecord>,
+}
+
+#[derive(Serialize)]
+struct Said {
+    messages: Vec<Message>,
+    /// Names of authors, by user id; the bot's own user is shown by the bot's id.
+    authors: BTreeMap<String, String>,
+    bot: BotId,
+}
+
+pub(super) async fn show(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Answer<Shown> {
+    let store = admin.engine.store();
+    let bot = admin.bot(&query.bot).await?;
+    let conversation = find(&admin, bot, &id).await?;
+    let filter = switchboard_store::MessageFilter {
+        conversation: Some(conversation.id),
+        ..Default::default()
+    };
+    let page = PageRequest {
+        after: None,
+        limit: limit(query.limit)?,
+    };
+    let mut messages = store.list_messages(bot, filter, page).await?.items;
+    messages.reverse();
+    let mut stuck = Vec::new();
+    for status in [DeliveryRecordStatus::Dead, DeliveryRecordStatus::Uncertain] {
+        let page = PageRequest {
+            after: None,
+            limit: 50,
+        };
+        stuck.extend(
+            store
+                .list_deliveries(bot, Some(status), Some(conversation.id), page)
+                .await?
+                .items,
+        );
+    }
+    Ok(Json(Shown {
+        said: said(&admin, bot, messages).await?,
+        conversation,
+        stuck,
+    }))
+}
+
+async fn find(admin: &Admin, bot: BotId, id: &str) -> Result<Conversation, Error> {
+    let missing = || Error::not_found(Kind::Conversation, id);
+    admin
+        .engine
+        .store()
+        .get_conversation(bot, parse(Kind::Conversation, id)?)
+        .await?
+        .ok_or_else(missing)
+}
+
+async fn said(admin: &Admin, bot: BotId, messages: Vec<Message>) -> Result<Said, Error> {
+    let mut authors = BTreeMap::new();
+    for message in &messages {
+        let id = user_id(bot, message.user);
+        if !authors.contains_key(&id) {
+            let user = admin.engine.store().get_user(bot, message.user).await?;
+            let name = user
+                .and_then(|user| user.name)
+                .unwrap_or_else(|| id.clone());
+            authors.insert(id, name);
+        }
+    }
+    Ok(Said {
+        messages,
+        authors,
+        bot,
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct FollowQuery {
+    #[serde(flatten)]
+    bot: BotQuery,
+    after: Option<i64>,
+    limit: Option<usize>,
+    wait_ms: Option<u64>,
+    /// Answer at once where nothing is under way.
+    #[serde(default)]
+    until_idle: bool,
+}
+
+/// What was said after a place, and whether something of the conversation is still under way.
+#[derive(Serialize)]
+pub(super) struct Followed {
+    #[serde(flatten)]
+    said: Said,
+    busy: bool,
+}
+
+pub(super) async fn messages(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(query): Query<FollowQuery>,
+) -> Answer<Followed> {
+    let bot = admin.bot(&query.bot).await?;
+    let conversation = find(&admin, bot, &id).await?.id;
+    let after = query.after.unwrap_or(0);
+    let limit = limit(query.limit)?;
+    let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(MAX_WAIT);
+
+    // Subscribed before the first look, so that nothing falls between the two.
+    let mut changes = admin.engine.store().changes();
+    let deadline = tokio::time::Instant::now() + wait;
+    let was_busy = admin.engine.store().is_busy(bot, conversation).await?;
+    loop {
+        // Busy is read first: what was finished by then is among the messages read after it.
+        let busy = admin.engine.store().is_busy(bot, conversation).await?;
+        let messages = admin
+            .engine
+            .store()
+            .messages_after(bot, conversation, after, limit)
+            .await?;
+        let over = tokio::time::Instant::now() >= deadline;
+        let idle = query.until_idle && !busy;
+        if over || idle || !messages.is_empty() || busy != was_busy {
+            let said = said(&admin, bot, messages).await?;
+            return Ok(Json(Followed { said, busy }));
+        }
+        let change = async {
+            loop {
+                match changes.recv().await {
+                    Ok(Change::Conversation(changed)) if changed != conversation => {}
+                    Ok(Change::Lane(_)) => {}
+                    Ok(Change::Conversation(_)) | Err(RecvError::Lagged(_)) => return,
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        // Passing the deadline is no error: it is answered as it is then.
+        let _ = tokio::time::timeout_at(deadline, change).await;
+    }
+}
+
+/// For other rooms of administration.
+pub(super) fn conversation_id(text: &str) -> Result<ConversationId, Error> {
+    parse(Kind::Conversation, text)
+}

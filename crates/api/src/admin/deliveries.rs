@@ -1,0 +1,66 @@
+//! What could not be delivered: kept, visible and replayable.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use switchboard_model::{Error, Kind};
+use switchboard_store::{DeliveryRecord, DeliveryRecordStatus, PageRequest};
+
+use super::conversations::{conversation_id, limit};
+use super::{Admin, BotQuery, parse};
+use crate::error::ApiError;
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    #[serde(flatten)]
+    bot: BotQuery,
+    status: Option<DeliveryRecordStatus>,
+    conversation: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Deliveries {
+    deliveries: Vec<DeliveryRecord>,
+}
+
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Deliveries>, ApiError> {
+    let bot = admin.bot(&query.bot).await?;
+    let conversation = query
+        .conversation
+        .as_deref()
+        .map(conversation_id)
+        .transpose()?;
+    let page = PageRequest {
+        after: None,
+        limit: limit(query.limit)?,
+    };
+    let found = admin
+        .engine
+        .store()
+        .list_deliveries(bot, query.status, conversation, page)
+        .await?;
+    Ok(Json(Deliveries {
+        deliveries: found.items,
+    }))
+}
+
+pub(super) async fn replay(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(query): Query<BotQuery>,
+) -> Result<Json<DeliveryRecord>, ApiError> {
+    let bot = admin.bot(&query).await?;
+    let now = admin.engine.env().now();
+    let replayed = admin
+        .engine
+        .store()
+        .replay_delivery(bot, parse(Kind::Delivery, &id)?, now)
+        .await?;
+    Ok(Json(
+        replayed.ok_or_else(|| Error::not_found(Kind::Delivery, &id))?,
+    ))
+}

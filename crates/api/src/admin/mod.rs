@@ -1,0 +1,112 @@
+//! Local administration: what the commands of this machine ask of the running server, under
+//! `/local`. It lets in who can read `run.json`, nobody else; it is no public API and may change.
+//!
+//! A command that finds no server runs this same router in its own process, so that there is one
+//! meaning of each command.
+
+mod access;
+mod chat;
+mod conversations;
+mod deliveries;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+use switchboard_engine::Engine;
+use switchboard_model::{BotId, Error, Integration, Kind, Result};
+
+use crate::error::ApiError;
+
+/// The header that carries the run secret.
+pub const SECRET_HEADER: &str = "x-switchboard-secret";
+
+/// The channels that run in this process.
+#[async_trait]
+pub trait Channels: Send + Sync + 'static {
+    /// Starts an integration's channel, or starts it anew with what is stored now.
+    async fn reload(&self, integration: Integration) -> Result<()>;
+}
+
+/// What local administration works on.
+#[derive(Clone)]
+pub struct Admin {
+    /// The engine.
+    pub engine: Engine,
+    /// The channels.
+    pub channels: Arc<dyn Channels>,
+    /// The run secret.
+    pub secret: Arc<str>,
+}
+
+/// Which bot a command means.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct BotQuery {
+    bot: Option<String>,
+}
+
+/// The routes.
+pub fn router(admin: Admin) -> Router {
+    let env = admin.engine.env().clone();
+    let routes = Router::new()
+        .route("/bots", get(access::list_bots).post(access::create_bot))
+        .route(
+            "/tokens",
+            get(access::list_tokens).post(access::create_token),
+        )
+        .route("/tokens/{id}/revoke", post(access::revoke_token))
+        .route("/integrations", get(access::list_integrations))
+        .route("/integrations/telegram", post(access::add_telegram))
+        .route("/conversations", get(conversations::list))
+        .route("/conversations/{id}", get(conversations::show))
+        .route("/conversations/{id}/messages", get(conversations::messages))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/{id}/replay", post(deliveries::replay))
+        .route("/chat", post(chat::say))
+        .layer(middleware::from_fn_with_state(admin.clone(), admit))
+        .with_state(admin);
+    crate::layered(Router::new().nest("/local", routes), env)
+}
+
+async fn admit(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    let given = request
+        .headers()
+        .get(SECRET_HEADER)
+        .map_or(&b""[..], |value| value.as_bytes());
+    if bool::from(given.ct_eq(admin.secret.as_bytes())) {
+        return next.run(request).await;
+    }
+    ApiError::from(Error::Unauthorized {
+        reason: format!(
+            "the header {SECRET_HEADER} must carry the secret in the data folder's run.json"
+        ),
+    })
+    .into_response()
+}
+
+impl Admin {
+    /// The bot that a command means: the named one, or the only or first one.
+    async fn bot(&self, query: &BotQuery) -> Result<BotId> {
+        let bots = self.engine.store().list_bots().await?;
+        let found = match query.bot.as_deref() {
+            None => bots.first(),
+            Some(wanted) => bots
+                .iter()
+                .find(|bot| bot.id.to_string() == wanted || bot.name == wanted),
+        };
+        found
+            .map(|bot| bot.id)
+            .ok_or_else(|| Error::not_found(Kind::Bot, query.bot.as_deref().unwrap_or("(first)")))
+    }
+}
+
+/// Reads an id of a path.
+fn parse<T: std::str::FromStr>(kind: Kind, text: &str) -> Result<T> {
+    text.parse().map_err(|_| Error::not_found(kind, text))
+}

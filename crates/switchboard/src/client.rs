@@ -1,0 +1,202 @@
+//! How a command reaches what is stored: through the running server if there is one, else by
+//! opening the database itself.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use switchboard_api::admin::SECRET_HEADER;
+use tower::ServiceExt;
+
+use crate::commands::Failure;
+use crate::config::Config;
+use crate::folder::{Acquired, DataFolder, RunFile};
+use crate::lifecycle::{Local, Work};
+
+/// A way to local administration.
+pub(crate) enum Client {
+    /// Over HTTP, to the server that holds the data folder.
+    Server {
+        /// How to reach it.
+        run: RunFile,
+        /// The HTTP client.
+        http: reqwest::Client,
+    },
+    /// In this process, which holds the data folder.
+    Here(Box<Local>),
+}
+
+impl Client {
+    /// Finds the running server, or opens the database and says so.
+    pub(crate) async fn open(config: &Config, work: Work) -> Result<Self, Failure> {
+        let patience = tokio::time::Instant::now() + Duration::from_secs(5);
+        loop {
+            match DataFolder::acquire(&config.data_dir)? {
+                Acquired::Held(folder) => {
+                    eprintln!(
+                        "note: no server runs on {}; this command has opened the database itself",
+                        config.data_dir.display()
+                    );
+                    return Ok(Self::Here(Box::new(
+                        Local::open(config, folder, work).await?,
+                    )));
+                }
+                Acquired::Busy => {}
+            }
+            if let Some(run) = DataFolder::read_run_file(&config.data_dir) {
+                let http = reqwest::Client::builder()
+                    .no_proxy()
+                    .timeout(Duration::from_secs(60))
+                    .build()
+                    .map_err(|error| Failure::Unreachable(error.to_string()))?;
+                return Ok(Self::Server { run, http });
+            }
+            // A server that is starting or stopping holds the lock without a run file.
+            if tokio::time::Instant::now() > patience {
+                return Err(Failure::Unreachable(format!(
+                    "another process holds {} and does not say how to reach it; \
+                     wait until it has started or stopped, then try again",
+                    config.data_dir.display()
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Asks and reads the answer.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Sends and reads the answer.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, Failure> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Failure> {
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let (status, bytes) = match self {
+            Self::Server { run, http } => over_http(run, http, method, path, body).await?,
+            Self::Here(local) => {
+                in_process(local.router(), local.secret(), method, path, body).await?
+            }
+        };
+        if !(200..300).contains(&status) {
+            return Err(refusal(status, &bytes));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::Unreachable(format!(
+                "the server's answer is not understood ({error}); are command and server of one version?"
+            ))
+        })
+    }
+
+    /// Finishes what this process has begun.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        match self {
+            Self::Server { .. } => Ok(()),
+            Self::Here(local) => local.close().await,
+        }
+    }
+}
+
+async fn over_http(
+    run: &RunFile,
+    http: &reqwest::Client,
+    method: Method,
+    path: &str,
+    body: String,
+) -> Result<(u16, Bytes), Failure> {
+    let unreachable = |error: reqwest::Error| {
+        Failure::Unreachable(format!(
+            "the server at {} (process {}) does not answer: {error}",
+            run.url, run.pid
+        ))
+    };
+    let answer = http
+        .request(method, format!("{}{path}", run.url))
+        .header(SECRET_HEADER, &run.secret)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await
+        .map_err(unreachable)?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.bytes().await.map_err(unreachable)?))
+}
+
+async fn in_process(
+    router: Router,
+    secret: &str,
+    method: Method,
+    path: &str,
+    body: String,
+) -> Result<(u16, Bytes), Failure> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(SECRET_HEADER, secret)
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .map_err(|error| Failure::Refused(format!("{path}: {error}")))?;
+    let answer = match router.oneshot(request).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    };
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await;
+    Ok((
+        status,
+        body.map_err(|error| Failure::Refused(error.to_string()))?
+            .to_bytes(),
+    ))
+}
+
+fn refusal(status: u16, body: &[u8]) -> Failure {
+    let message = serde_json::from_slice::<Value>(body)
+        .ok()
+        .and_then(|body| Some(body.get("message")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| {
+            format!(
+                "the server answered {status}: {}",
+                String::from_utf8_lossy(body)
+            )
+        });
+    match status {
+        404 => Failure::NotFound(message),
+        503 => Failure::Unreachable(message),
+        _ => Failure::Refused(message),
+    }
+}
+
+/// A path with a query, each value percent-encoded.
+pub(crate) fn path(base: &str, query: &[(&str, Option<&str>)]) -> String {
+    let mut pairs = reqwest::Url::parse("http://localhost").ok();
+    let mut text = base.to_owned();
+    if let Some(url) = &mut pairs {
+        for (name, value) in query {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        if let Some(query) = url.query() {
+            text.push('?');
+            text.push_str(query);
+        }
+    }
+    text
+}

@@ -1,0 +1,219 @@
+//! `switchboard chat`: a conversation with the bot in the terminal, a channel like any other.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::time::Instant;
+
+use crate::client::{Client, path};
+use crate::commands::conversations::said;
+use crate::commands::{BotArg, Failure};
+use crate::config::Config;
+use crate::lifecycle::{Work, interrupted};
+use crate::printer::{Printer, printable};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Which of your conversations: the same name goes on with the same one
+    #[arg(long, default_value = "main", value_name = "NAME")]
+    thread: String,
+    /// How long to wait for the bot's answer to a line of a pipe, in seconds
+    #[arg(long, default_value = "60", value_name = "SECONDS")]
+    timeout: u64,
+    #[command(flatten)]
+    bot: BotArg,
+}
+
+/// A conversation under way.
+struct Chat {
+    client: Client,
+    bot: Option<String>,
+    thread: String,
+    user: String,
+    /// Makes the ids of messages of this run differ from those of others.
+    run: String,
+    lines: u64,
+    conversation: Option<String>,
+    seq: i64,
+    printer: Printer,
+}
+
+pub(super) async fn run(
+    config: &Config,
+    options: Options,
+    printer: Printer,
+) -> Result<ExitCode, Failure> {
+    let client = Client::open(config, Work::Terminal).await?;
+    let env = crate::system::environment();
+    let mut chat = Chat {
+        client,
+        bot: options.bot.bot,
+        thread: options.thread,
+        user: std::env::var("USER")
+            .ok()
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "you".to_owned()),
+        run: env.ulid().to_string(),
+        lines: 0,
+        conversation: None,
+        seq: 0,
+        printer,
+    };
+    let lines = BufReader::new(tokio::io::stdin()).lines();
+    let patience = Duration::from_secs(options.timeout);
+    let ended = if std::io::stdin().is_terminal() {
+        eprintln!("Talk to the bot. Ctrl-D ends.");
+        tokio::select! {
+            ended = chat.by_hand(lines) => ended,
+            () = interrupted() => Ok(()),
+        }
+    } else {
+        chat.by_pipe(lines, patience).await
+    };
+    chat.client.close().await?;
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+impl Chat {
+    /// Sends each line and prints the answers before the next.
+    async fn by_pipe(
+        &mut self,
+        mut lines: Lines<BufReader<Stdin>>,
+        patience: Duration,
+    ) -> Result<(), Failure> {
+        while let Some(line) = lines.next_line().await? {
+            if line.trim().is_empty() {
+                continue;
+            }
+            self.say(&line).await?;
+            let deadline = Instant::now() + patience;
+            while self.listen(Duration::from_secs(1), true).await? {
+                if Instant::now() >= deadline {
+                    return Err(Failure::Timeout(format!(
+                        "the bot has not answered within {} seconds; the message is kept and goes on being delivered \
+                         (switchboard conversations show {})",
+                        patience.as_secs(),
+                        self.conversation.as_deref().unwrap_or_default()
+                    )));
+                }
+            }
+            self.check_delivered().await?;
+        }
+        Ok(())
+    }
+
+    /// An error if something of this run could not be delivered.
+    async fn check_delivered(&self) -> Result<(), Failure> {
+        let shown = self.show().await?;
+        let run = format!("dlv_{}", self.run);
+        let mut stuck = shown["stuck"].as_array().into_iter().flatten();
+        // Ids grow with time: what is greater than the run's was enqueued in it.
+        match stuck.find(|found| found["id"].as_str().is_some_and(|id| id > run.as_str())) {
+            None => Ok(()),
+            Some(stuck) => Err(Failure::Refused(format!(
+                "not delivered: {} (again: switchboard deliveries replay {})",
+                stuck["error"].as_str().unwrap_or_default(),
+                stuck["id"].as_str().unwrap_or_default()
+            ))),
+        }
+    }
+
+    async fn show(&self) -> Result<Value, Failure> {
+        let base = format!(
+            "/local/conversations/{}",
+            self.conversation.as_deref().unwrap_or_default()
+        );
+        self.client
+            .get(&path(&base, &[("bot", self.bot.as_deref())]))
+            .await
+    }
+
+    /// Lines and answers as they come.
+    async fn by_hand(&mut self, mut lines: Lines<BufReader<Stdin>>) -> Result<(), Failure> {
+        loop {
+            let line = if self.conversation.is_some() {
+                tokio::select! {
+                    line = lines.next_line() => line?,
+                    heard = self.listen(Duration::from_secs(20), false) => {
+                        heard?;
+                        continue;
+                    }
+                }
+            } else {
+                lines.next_line().await?
+            };
+            match line {
+                None => return Ok(()),
+                Some(line) if line.trim().is_empty() => {}
+                Some(line) => self.say(&line).await?,
+            }
+        }
+    }
+
+    async fn say(&mut self, text: &str) -> Result<(), Failure> {
+        self.lines += 1;
+        let body = json!({
+            "thread": self.thread,
+            "user": self.user,
+            "text": text,
+            "message": format!("{}-{}", self.run, self.lines),
+        });
+        let answer: Value = self
+            .client
+            .post(&path("/local/chat", &[("bot", self.bot.as_deref())]), &body)
+            .await?;
+        if self.conversation.is_none() {
+            // What was said in earlier runs is not said again.
+            self.conversation = answer["conversation"].as_str().map(ToOwned::to_owned);
+            self.seq = self
+                .place_of(answer["message"].as_str().unwrap_or_default())
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn place_of(&self, message: &str) -> Result<i64, Failure> {
+        let shown = self.show().await?;
+        let messages = shown["messages"].as_array().cloned().unwrap_or_default();
+        let found = messages.iter().find(|found| found["id"] == message);
+        Ok(found.and_then(|found| found["seq"].as_i64()).unwrap_or(0))
+    }
+
+    /// Prints what the bot has said since; tells whether more is under way.
+    async fn listen(&mut self, wait: Duration, until_idle: bool) -> Result<bool, Failure> {
+        let base = format!(
+            "/local/conversations/{}/messages",
+            self.conversation.as_deref().unwrap_or_default()
+        );
+        let (after, wait) = (self.seq.to_string(), wait.as_millis().to_string());
+        let query = [
+            ("bot", self.bot.as_deref()),
+            ("after", Some(after.as_str())),
+            ("wait_ms", Some(wait.as_str())),
+            (
+                "until_idle",
+                Some(if until_idle { "true" } else { "false" }),
+            ),
+        ];
+        let answer: Value = self.client.get(&path(&base, &query)).await?;
+        for message in answer["messages"].as_array().into_iter().flatten() {
+            self.seq = self.seq.max(message["seq"].as_i64().unwrap_or(0));
+            if message["direction"] != "outgoing" {
+                continue;
+            }
+            if self.printer.is_json() {
+                self.printer.json(message)?;
+            } else if std::io::stdin().is_terminal() {
+                self.printer
+                    .line(&format!("bot: {}", printable(&said(message))))?;
+            } else {
+                self.printer.line(&printable(&said(message)))?;
+            }
+        }
+        Ok(answer["busy"].as_bool().unwrap_or(false))
+    }
+}

@@ -1,0 +1,217 @@
+//! `switchboard conversations`: who talks with the bot, and what was said.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::client::{Client, path};
+use crate::commands::tokens::segment;
+use crate::commands::{BotArg, Failure};
+use crate::config::Config;
+use crate::lifecycle::{Work, interrupted};
+use crate::printer::{Printer, printable};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    bot: BotArg,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List conversations, newest first
+    List {
+        /// At most so many
+        #[arg(long, default_value = "50")]
+        limit: u16,
+    },
+    /// Show a conversation: its tags, its last messages and how far they got
+    Show {
+        /// The conversation's id, such as conv_01ARZ3NDEKTSV4RRFFQ69G5FAV
+        id: String,
+        /// At most so many messages
+        #[arg(long, default_value = "50")]
+        limit: u16,
+    },
+    /// Print a conversation's messages as they come, until interrupted
+    Follow {
+        /// The conversation's id
+        id: String,
+    },
+}
+
+pub(super) async fn run(
+    config: &Config,
+    options: Options,
+    printer: Printer,
+) -> Result<ExitCode, Failure> {
+    let client = Client::open(config, Work::None).await?;
+    let bot = options.bot.bot.as_deref();
+    let done = match &options.action {
+        Action::List { limit } => list(&client, bot, *limit, printer).await,
+        Action::Show { id, limit } => show(&client, bot, id, *limit, printer).await,
+        Action::Follow { id } => {
+            tokio::select! {
+                done = follow(&client, bot, id, printer) => done,
+                () = interrupted() => Ok(()),
+            }
+        }
+    };
+    client.close().await?;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn list(
+    client: &Client,
+    bot: Option<&str>,
+    limit: u16,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let limit = limit.to_string();
+    let query = [("bot", bot), ("limit", Some(limit.as_str()))];
+    let answer: Value = client.get(&path("/local/conversations", &query)).await?;
+    if printer.is_json() {
+        return printer.json(&answer);
+    }
+    let all = answer["conversations"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    printer.table(
+        &["CONVERSATION", "INTEGRATION", "TAGS", "CREATED"],
+        all.iter().map(|found| {
+            vec![
+                text(found, "id"),
+                text(found, "alias"),
+                tags(&found["tags"]),
+                text(found, "created_at"),
+            ]
+        }),
+    )
+}
+
+async fn show(
+    client: &Client,
+    bot: Option<&str>,
+    id: &str,
+    limit: u16,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let limit = limit.to_string();
+    let query = [("bot", bot), ("limit", Some(limit.as_str()))];
+    let base = format!("/local/conversations/{}", segment(id));
+    let answer: Value = client.get(&path(&base, &query)).await?;
+    if printer.is_json() {
+        return printer.json(&answer);
+    }
+    let conversation = &answer["conversation"];
+    printer.line(&format!(
+        "{}  {} / {}  since {}",
+        text(conversation, "id"),
+        text(conversation, "alias"),
+        printable(&text(conversation, "channel")),
+        text(conversation, "created_at")
+    ))?;
+    printer.line(&format!(
+        "tags  {}",
+        printable(&tags(&conversation["tags"]))
+    ))?;
+    printer.line("")?;
+    for message in answer["messages"].as_array().into_iter().flatten() {
+        printer.line(&message_line(message, &answer["authors"]))?;
+    }
+    for stuck in answer["stuck"].as_array().into_iter().flatten() {
+        printer.line(&format!(
+            "! {} is {}: {} (switchboard deliveries replay {})",
+            stuck["message"]
+                .as_str()
+                .or(stuck["event"].as_str())
+                .unwrap_or_default(),
+            text(stuck, "status"),
+            printable(&text(stuck, "error")),
+            text(stuck, "id")
+        ))?;
+    }
+    Ok(())
+}
+
+async fn follow(
+    client: &Client,
+    bot: Option<&str>,
+    id: &str,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let base = format!("/local/conversations/{}/messages", segment(id));
+    let mut after = 0;
+    loop {
+        let seq = after.to_string();
+        let query = [
+            ("bot", bot),
+            ("after", Some(seq.as_str())),
+            ("wait_ms", Some("20000")),
+        ];
+        let answer: Value = client.get(&path(&base, &query)).await?;
+        let messages = answer["messages"].as_array().cloned().unwrap_or_default();
+        for message in &messages {
+            if printer.is_json() {
+                printer.json(message)?;
+            } else {
+                printer.line(&message_line(message, &answer["authors"]))?;
+            }
+            after = after.max(message["seq"].as_i64().unwrap_or(after));
+        }
+        // Whoever holds the folder alone waits for nobody.
+        if messages.is_empty() && matches!(client, Client::Here(_)) {
+            return Ok(());
+        }
+    }
+}
+
+/// One message for people: time, author, text, and how far it got if it is on its way out.
+pub(super) fn message_line(message: &Value, authors: &Value) -> String {
+    let time = text(message, "created_at");
+    let author = text(message, "user");
+    let outgoing = message["direction"] == "outgoing";
+    let name = match authors[&author].as_str() {
+        _ if outgoing => "bot",
+        Some(name) => name,
+        None => &author,
+    };
+    let delivery = match message["delivery"]["status"].as_str() {
+        None | Some("sent") => String::new(),
+        Some(status) => match message["delivery"]["error"].as_str() {
+            Some(error) => format!("  [{status}: {}]", printable(error)),
+            None => format!("  [{status}]"),
+        },
+    };
+    format!(
+        "{}  {}: {}{delivery}",
+        time.get(..19).unwrap_or(&time).replace('T', " "),
+        printable(name),
+        printable(&said(message))
+    )
+}
+
+/// What a message says: its text, or its type and payload.
+pub(super) fn said(message: &Value) -> String {
+    let kind = text(message, "kind");
+    match message["payload"]["text"].as_str() {
+        Some(text) if kind == "text" => text.to_owned(),
+        _ => format!("({kind}) {}", message["payload"]),
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn tags(value: &Value) -> String {
+    let pairs = value.as_object().into_iter().flatten();
+    pairs
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,47 @@
+//! Why a command failed, and its exit code.
+
+use std::process::ExitCode;
+
+use switchboard_model::Error;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The settings are not as they must be.
+    #[error("{0}")]
+    Config(String),
+    /// The data folder cannot be used.
+    #[error("{0}")]
+    Folder(String),
+    /// A server runs, or should, and cannot be reached.
+    #[error("{0}")]
+    Unreachable(String),
+    /// What was asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// The server refused.
+    #[error("{0}")]
+    Refused(String),
+    /// The model or the store refused.
+    #[error("{0}")]
+    Model(#[from] Error),
+    /// Reading or writing failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// It took too long.
+    #[error("{0}")]
+    Timeout(String),
+}
+
+impl Failure {
+    /// The documented exit code.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Refused(_) | Self::Model(_) | Self::Io(_) => 1,
+            Self::Config(_) => 2,
+            Self::NotFound(_) => 3,
+            Self::Folder(_) | Self::Unreachable(_) => 4,
+            Self::Timeout(_) => 5,
+        })
+    }
+}

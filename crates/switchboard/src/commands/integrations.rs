@@ -1,0 +1,122 @@
+//! `switchboard integrations`: the channels of a bot.
+
+use std::io::{IsTerminal, Read};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::client::{Client, path};
+use crate::commands::{BotArg, Failure};
+use crate::config::{Config, telegram_account};
+use crate::lifecycle::Work;
+use crate::printer::Printer;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    bot: BotArg,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the integrations and how they are
+    List,
+    /// Plug in a channel
+    #[command(subcommand)]
+    Add(Channel),
+}
+
+#[derive(Debug, Subcommand)]
+enum Channel {
+    /// Telegram, with the token of --telegram-token, of its variable, or of standard input
+    Telegram {
+        /// The integration's name within the bot, if it has several
+        #[arg(long)]
+        alias: Option<String>,
+    },
+}
+
+pub(super) async fn run(
+    config: &Config,
+    options: Options,
+    printer: Printer,
+) -> Result<ExitCode, Failure> {
+    let at = |base: &str| path(base, &[("bot", options.bot.bot.as_deref())]);
+    let answer: Value = match &options.action {
+        Action::List => {
+            let client = Client::open(config, Work::None).await?;
+            let answer = client.get(&at("/local/integrations")).await?;
+            client.close().await?;
+            answer
+        }
+        Action::Add(Channel::Telegram { alias }) => {
+            let token = telegram_token(config)?;
+            let client = Client::open(config, Work::None).await?;
+            let body = json!({ "token": token, "alias": alias });
+            let answer = client
+                .post(&at("/local/integrations/telegram"), &body)
+                .await?;
+            client.close().await?;
+            answer
+        }
+    };
+    if printer.is_json() {
+        printer.json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    match options.action {
+        Action::List => {
+            let all = answer["integrations"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            printer.table(
+                &["INTEGRATION", "ALIAS", "PLATFORM", "STATE"],
+                all.iter().map(|found| {
+                    let state = match (found["active"].as_bool(), found["trouble"].as_str()) {
+                        (_, Some(trouble)) => trouble.to_owned(),
+                        (Some(true), None) => "active".to_owned(),
+                        _ => "inactive: it has no token".to_owned(),
+                    };
+                    vec![
+                        text(found, "id"),
+                        text(found, "alias"),
+                        text(found, "platform"),
+                        state,
+                    ]
+                }),
+            )?;
+        }
+        Action::Add(_) => {
+            printer.line(&format!(
+                "{} ({}) is plugged in.",
+                text(&answer, "alias"),
+                text(&answer, "id")
+            ))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Not an argument of its own: arguments are seen by other users of the machine and kept in shell
+/// histories.
+fn telegram_token(config: &Config) -> Result<String, Failure> {
+    let token = match &config.telegram_token {
+        Some(token) => token.expose_secret().to_owned(),
+        None => {
+            if std::io::stdin().is_terminal() {
+                eprintln!("Paste the bot token from @BotFather, then Enter and Ctrl-D:");
+            }
+            let mut text = String::new();
+            std::io::stdin().take(1_024).read_to_string(&mut text)?;
+            text.trim().to_owned()
+        }
+    };
+    telegram_account(&token)?;
+    Ok(token)
+}

@@ -1,0 +1,103 @@
+//! The command line: a file a command, one line of help each.
+
+mod bots;
+mod chat;
+mod config;
+mod conversations;
+mod deliveries;
+mod failure;
+mod integrations;
+mod serve;
+mod tokens;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Settings};
+use crate::printer::Printer;
+
+pub(crate) use failure::Failure;
+
+/// The open, self-hosted conversation server for chatbots.
+///
+/// Without a command it serves: `switchboard` is `switchboard serve`.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 the data folder or the
+/// server cannot be reached, 5 time ran out.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(
+        flatten,
+        next_help_heading = "Settings (also SWITCHBOARD_* variables and switchboard.toml)"
+    )]
+    settings: Settings,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+struct Output {
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+struct BotArg {
+    /// The bot, by id or name [default: the first]
+    #[arg(long, global = true, value_name = "BOT")]
+    bot: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (the default)
+    Serve(serve::Options),
+    /// Talk to the bot in this terminal, or send it the lines of a pipe
+    Chat(chat::Options),
+    /// List, show or follow conversations
+    Conversations(conversations::Options),
+    /// List, create or revoke access tokens
+    Tokens(tokens::Options),
+    /// List integrations, or plug in Telegram
+    Integrations(integrations::Options),
+    /// List what could not be delivered, or deliver it again
+    Deliveries(deliveries::Options),
+    /// List or create bots
+    Bots(bots::Options),
+    /// Print the settings in effect, secrets masked
+    Config,
+}
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let config = Config::load(cli.settings)?;
+    let printer = Printer::new(cli.output.json);
+    match cli
+        .command
+        .unwrap_or(Command::Serve(serve::Options::default()))
+    {
+        Command::Serve(options) => serve::run(config, options).await,
+        Command::Chat(options) => chat::run(&config, options, printer).await,
+        Command::Conversations(options) => conversations::run(&config, options, printer).await,
+        Command::Tokens(options) => tokens::run(&config, options, printer).await,
+        Command::Integrations(options) => integrations::run(&config, options, printer).await,
+        Command::Deliveries(options) => deliveries::run(&config, options, printer).await,
+        Command::Bots(options) => bots::run(&config, options, printer).await,
+        Command::Config => config::run(&config, printer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_defined() {
+        super::Cli::command().debug_assert();
+    }
+}

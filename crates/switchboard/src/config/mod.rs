@@ -1,0 +1,9 @@
+//! Settings: defaults, then `switchboard.toml`, then `SWITCHBOARD_*` variables, then flags; later
+//! ones win. A setting has one name in all of them (`data_dir`, `SWITCHBOARD_DATA_DIR`,
+//! `--data-dir`).
+
+mod settings;
+mod values;
+
+pub(crate) use settings::Settings;
+pub(crate) use values::{Config, UncertainSends, parse_key, telegram_account};

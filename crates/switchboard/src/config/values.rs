@@ -1,0 +1,303 @@
+//! The settings in effect: checked, with defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use switchboard_engine::Vault;
+use switchboard_engine::access::MIN_TOKEN_LEN;
+
+use crate::commands::Failure;
+use crate::config::Settings;
+
+/// What to do with a message that a channel may or may not have taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UncertainSends {
+    /// Send it again: it may show up twice, never not at all.
+    #[default]
+    Retry,
+    /// Leave it: it may not show up, never twice. It is listed and can be replayed by hand.
+    AtMostOnce,
+}
+
+/// The settings in effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database: PathBuf,
+    pub(crate) bot_url: Option<Url>,
+    pub(crate) bot_timeout: Duration,
+    pub(crate) retry_for: Duration,
+    pub(crate) uncertain_sends: UncertainSends,
+    pub(crate) telegram_token: Option<SecretString>,
+    pub(crate) telegram_api_url: Url,
+    pub(crate) public_url: Option<Url>,
+    pub(crate) token: Option<SecretString>,
+    pub(crate) encryption_key: Option<SecretString>,
+    pub(crate) log: String,
+}
+
+impl Config {
+    /// Reads the file, checks everything and fills in the defaults.
+    pub(crate) fn load(settings: Settings) -> Result<Self, Failure> {
+        let settings = settings.with_file()?;
+        let data_dir = settings.data_dir.unwrap_or_else(|| PathBuf::from("data"));
+        let config = Self {
+            listen: settings
+                .listen
+                .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 4000))),
+            database: database(settings.database_url.as_deref(), &data_dir)?,
+            data_dir,
+            bot_url: url("bot_url", settings.bot_url.as_deref())?,
+            bot_timeout: seconds("bot_timeout", settings.bot_timeout, 60, 1..=3_600)?,
+            retry_for: seconds("retry_for", settings.retry_for, 900, 1..=604_800)?,
+            uncertain_sends: settings.uncertain_sends.unwrap_or_default(),
+            telegram_token: given(settings.telegram_token),
+            telegram_api_url: url("telegram_api_url", settings.telegram_api_url.as_deref())?
+                .map_or_else(default_telegram, Ok)?,
+            public_url: url("public_url", settings.public_url.as_deref())?,
+            token: given(settings.token),
+            encryption_key: given(settings.encryption_key),
+            log: settings
+                .log
+                .filter(|log| !log.is_empty())
+                .unwrap_or_else(|| "info".to_owned()),
+        };
+        config.check_secrets()?;
+        Ok(config)
+    }
+
+    fn check_secrets(&self) -> Result<(), Failure> {
+        if let Some(token) = &self.token
+            && token.expose_secret().chars().count() < MIN_TOKEN_LEN
+        {
+            return Err(Failure::Config(format!(
+                "token (SWITCHBOARD_TOKEN): expected at least {MIN_TOKEN_LEN} characters, as from `openssl rand -hex 24`"
+            )));
+        }
+        if let Some(token) = &self.telegram_token {
+            telegram_account(token.expose_secret())?;
+        }
+        if let Some(key) = &self.encryption_key {
+            parse_key(key.expose_secret())?;
+        }
+        Ok(())
+    }
+
+    /// Names and values for people, secrets masked.
+    pub(crate) fn shown(&self) -> Vec<(&'static str, Option<String>)> {
+        let masked = |secret: &Option<SecretString>| secret.as_ref().map(|_| "********".to_owned());
+        let shown_url = |url: &Url| {
+            let mut url = url.clone();
+            if url.password().is_some() {
+                // Fails only for URLs that can have no password.
+                let _ = url.set_password(Some("********"));
+            }
+            url.to_string()
+        };
+        vec![
+            ("listen", Some(self.listen.to_string())),
+            ("data_dir", Some(self.data_dir.display().to_string())),
+            (
+                "database_url",
+                Some(format!("sqlite:{}", self.database.display())),
+            ),
+            ("bot_url", self.bot_url.as_ref().map(shown_url)),
+            ("bot_timeout", Some(self.bot_timeout.as_secs().to_string())),
+            ("retry_for", Some(self.retry_for.as_secs().to_string())),
+            (
+                "uncertain_sends",
+                Some(
+                    match self.uncertain_sends {
+                        UncertainSends::Retry => "retry",
+                        UncertainSends::AtMostOnce => "at-most-once",
+                    }
+                    .to_owned(),
+                ),
+            ),
+            ("telegram_token", masked(&self.telegram_token)),
+            ("telegram_api_url", Some(shown_url(&self.telegram_api_url))),
+            ("public_url", self.public_url.as_ref().map(shown_url)),
+            ("token", masked(&self.token)),
+            ("encryption_key", masked(&self.encryption_key)),
+            ("log", Some(self.log.clone())),
+        ]
+    }
+}
+
+/// An empty variable is as good as none.
+fn given(secret: Option<SecretString>) -> Option<SecretString> {
+    secret.filter(|secret| !secret.expose_secret().is_empty())
+}
+
+fn default_telegram() -> Result<Url, Failure> {
+    Url::parse("https://api.telegram.org").map_err(|error| Failure::Config(error.to_string()))
+}
+
+fn database(url: Option<&str>, data_dir: &std::path::Path) -> Result<PathBuf, Failure> {
+    match url.filter(|url| !url.is_empty()) {
+        None => Ok(data_dir.join("switchboard.db")),
+        Some(url) => match url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => {
+                Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+            }
+            _ => Err(Failure::Config(
+                "database_url: expected sqlite:PATH; PostgreSQL is not served by this version"
+                    .to_owned(),
+            )),
+        },
+    }
+}
+
+fn url(name: &str, text: Option<&str>) -> Result<Option<Url>, Failure> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.map(Some).ok_or_else(|| {
+        Failure::Config(format!(
+            "{name}: expected a URL such as https://bot.example.com/path"
+        ))
+    })
+}
+
+fn seconds(
+    name: &str,
+    value: Option<u64>,
+    default: u64,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Duration, Failure> {
+    let value = value.unwrap_or(default);
+    if range.contains(&value) {
+        return Ok(Duration::from_secs(value));
+    }
+    Err(Failure::Config(format!(
+        "{name}: expected {} to {} seconds",
+        range.start(),
+        range.end()
+    )))
+}
+
+/// The account that a Telegram token belongs to: the part before the colon.
+pub(crate) fn telegram_account(token: &str) -> Result<&str, Failure> {
+    token
+        .split_once(':')
+        .filter(|(account, secret)| {
+            !account.is_empty()
+                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && !secret.is_empty()
+                && secret
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        })
+        .map(|(account, _)| account)
+        .ok_or_else(|| {
+            Failure::Config(
+                "telegram_token: expected a bot token from @BotFather, such as 123456:ABC-DEF"
+                    .to_owned(),
+            )
+        })
+}
+
+/// An encryption key of 64 hexadecimal digits.
+pub(crate) fn parse_key(text: &str) -> Result<[u8; Vault::KEY_LEN], Failure> {
+    let mut key = [0; Vault::KEY_LEN];
+    let digits = text.trim().as_bytes();
+    let valid = digits.len() == 2 * key.len() && digits.iter().all(u8::is_ascii_hexdigit);
+    if valid {
+        for (byte, pair) in key.iter_mut().zip(digits.chunks(2)) {
+            let text = std::str::from_utf8(pair).unwrap_or_default();
+            *byte = u8::from_str_radix(text, 16).unwrap_or_default();
+        }
+        return Ok(key);
+    }
+    Err(Failure::Config(
+        "encryption_key: expected 64 hexadecimal digits, as from `openssl rand -hex 32`".to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_need_be_given() {
+        let config = Config::load(Settings::default()).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:4000");
+        assert_eq!(config.database, PathBuf::from("data/switchboard.db"));
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_settings_are_shown() {
+        let settings = Settings {
+            telegram_token: Some("12345:abcSECRET".to_owned().into()),
+            token: Some("SECRET-SECRET-SECRET-SECRET-SECRET".to_owned().into()),
+            bot_url: Some("http://me:SECRET@127.0.0.1/".to_owned()),
+            ..Settings::default()
+        };
+        let config = Config::load(settings).unwrap();
+        let shown = format!("{:?} {config:?}", config.shown());
+        assert!(
+            !format!("{:?}", config.shown()).contains("SECRET"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn faults_name_the_setting() {
+        for (settings, name) in [
+            (
+                Settings {
+                    token: Some("short".to_owned().into()),
+                    ..Settings::default()
+                },
+                "token",
+            ),
+            (
+                Settings {
+                    bot_url: Some("ftp://x".to_owned()),
+                    ..Settings::default()
+                },
+                "bot_url",
+            ),
+            (
+                Settings {
+                    database_url: Some("postgres://x".to_owned()),
+                    ..Settings::default()
+                },
+                "database_url",
+            ),
+            (
+                Settings {
+                    encryption_key: Some("zz".to_owned().into()),
+                    ..Settings::default()
+                },
+                "encryption_key",
+            ),
+            (
+                Settings {
+                    telegram_token: Some("nonsense".to_owned().into()),
+                    ..Settings::default()
+                },
+                "telegram_token",
+            ),
+            (
+                Settings {
+                    retry_for: Some(0),
+                    ..Settings::default()
+                },
+                "retry_for",
+            ),
+        ] {
+            let error = Config::load(settings).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The data folder: held by one process at a time, readable by its owner only.
+//!
+//! `switchboard.lock` is the lock; the system frees it with the process. `run.json` tells commands
+//! how to reach the server that holds it. `encryption.key` opens channel tokens.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use switchboard_engine::Vault;
+use switchboard_model::Environment;
+
+use crate::commands::Failure;
+use crate::config::{Config, parse_key};
+
+/// A data folder that this process holds.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    /// Held as long as this value lives.
+    _lock: File,
+}
+
+/// How commands find and are let into the running server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunFile {
+    /// Its URL.
+    pub(crate) url: String,
+    /// A secret made at each start.
+    pub(crate) secret: String,
+    /// Its process id.
+    pub(crate) pid: u32,
+}
+
+/// Whether the folder could be had.
+pub(crate) enum Acquired {
+    /// It is ours.
+    Held(DataFolder),
+    /// Another process has it.
+    Busy,
+}
+
+impl DataFolder {
+    /// Makes the folder if it is missing, and takes its lock.
+    pub(crate) fn acquire(path: &Path) -> Result<Acquired, Failure> {
+        let fault = |what: &str, error: &std::io::Error| {
+            Failure::Folder(format!(
+                "the data folder {}: {what}: {error}",
+                path.display()
+            ))
+        };
+        if !path.exists() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .map_err(|error| fault("cannot be made", &error))?;
+        }
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path.join("switchboard.lock"))
+            .map_err(|error| fault("its lock file cannot be opened", &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Acquired::Busy),
+            Err(TryLockError::Error(error)) => return Err(fault("cannot be locked", &error)),
+        }
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+            .map_err(|error| fault("its permissions cannot be set", &error))?;
+        Ok(Acquired::Held(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        }))
+    }
+
+    /// Where the server that holds this folder tells how to reach it.
+    pub(crate) fn read_run_file(path: &Path) -> Option<RunFile> {
+        let text = std::fs::read_to_string(path.join("run.json")).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Tells commands how to reach this server.
+    pub(crate) fn write_run_file(&self, run: &RunFile) -> Result<(), Failure> {
+        let text = serde_json::to_string(run).unwrap_or_default();
+        self.write("run.json", text.as_bytes())
+    }
+
+    /// Nobody can be reached any more.
+    pub(crate) fn remove_run_file(&self) {
+        // Where it is gone already, nothing is left to do.
+        let _ = std::fs::remove_file(self.path.join("run.json"));
+    }
+
+    /// The vault with the configured key, else with the folder's own, made at the first start.
+    pub(crate) fn vault(&self, config: &Config, env: &Environment) -> Result<Vault, Failure> {
+        let key = match &config.encryption_key {
+            Some(key) => parse_key(key.expose_secret())?,
+            None => self.own_key(env)?,
+        };
+        Ok(Vault::new(&key)?)
+    }
+
+    fn own_key(&self, env: &Environment) -> Result<[u8; Vault::KEY_LEN], Failure> {
+        let path = self.path.join("encryption.key");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => parse_key(&text).map_err(|_| {
+                Failure::Folder(format!(
+                    "{} is damaged; bring it back from a backup",
+                    path.display()
+                ))
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let mut key = [0; Vault::KEY_LEN];
+                env.fill(&mut key);
+                let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+                self.write("encryption.key", format!("{text}\n").as_bytes())?;
+                Ok(key)
+            }
+            Err(error) => Err(Failure::Folder(format!(
+                "{} cannot be read: {error}",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Writes a file that only the owner can read, whole or not at all.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let (path, draft) = (self.path.join(name), self.path.join(format!("{name}.new")));
+        let write = || -> std::io::Result<()> {
+            let _ = std::fs::remove_file(&draft);
+            let mut file = OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .mode(0o600)
+                .open(&draft)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&draft, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error| {
+            Failure::Folder(format!("{} cannot be written: {error}", path.display()))
+        })
+    }
+}

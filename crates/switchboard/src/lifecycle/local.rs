@@ -1,0 +1,108 @@
+//! A command that has opened the database itself: the same administration, without a listener.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use switchboard_api::Webhooks;
+use switchboard_api::admin::{self, Admin, Channels};
+use switchboard_engine::Engine;
+use switchboard_model::{Integration, Result};
+
+use super::core::Core;
+use super::supervisor::Supervisor;
+use crate::commands::Failure;
+use crate::config::Config;
+use crate::folder::DataFolder;
+
+/// Which workers a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// None: it looks, or writes something for the next start.
+    None,
+    /// The bot's and the terminal's.
+    Terminal,
+}
+
+/// Local administration in this process.
+pub(crate) struct Local {
+    router: Router,
+    supervisor: Option<Arc<Supervisor>>,
+    engine: Engine,
+    /// Held until the store is closed.
+    folder: DataFolder,
+}
+
+/// Channels are started by the next server.
+struct NoChannels;
+
+#[async_trait]
+impl Channels for NoChannels {
+    async fn reload(&self, _integration: Integration) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The caller is this process itself.
+const SECRET: &str = "in-process";
+
+impl Local {
+    pub(crate) async fn open(
+        config: &Config,
+        folder: DataFolder,
+        work: Work,
+    ) -> Result<Self, Failure> {
+        let core = Core::open(config, folder).await?;
+        if let (true, Some(token)) = (core.first, &core.token) {
+            eprintln!(
+                "note: made the first bot, {}; its token, shown this once: {token}",
+                core.bot
+            );
+        }
+        let mut supervisor = None;
+        let mut channels: Arc<dyn Channels> = Arc::new(NoChannels);
+        if work == Work::Terminal {
+            let started = Arc::new(Supervisor::new(
+                core.engine.clone(),
+                config.clone(),
+                Webhooks::default(),
+            ));
+            started.start_bots().await?;
+            started
+                .start_channels(|integration| integration.platform == "terminal")
+                .await?;
+            channels = started.clone();
+            supervisor = Some(started);
+        }
+        let admin = Admin {
+            engine: core.engine.clone(),
+            channels,
+            secret: SECRET.into(),
+        };
+        Ok(Self {
+            router: admin::router(admin),
+            supervisor,
+            engine: core.engine,
+            folder: core.folder,
+        })
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    #[allow(clippy::unused_self)] // The secret belongs to this value's router.
+    pub(crate) fn secret(&self) -> &'static str {
+        SECRET
+    }
+
+    /// Finishes what is in flight and closes the store.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stop().await;
+        }
+        self.engine.store().close().await?;
+        drop(self.folder);
+        Ok(())
+    }
+}

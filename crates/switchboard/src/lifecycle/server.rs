@@ -1,0 +1,198 @@
+//! The running server.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use switchboard_api::admin::{self, Admin};
+use switchboard_api::{Api, Readiness, Webhooks};
+use switchboard_engine::Engine;
+use switchboard_model::{BotId, IntegrationId};
+use switchboard_store_sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::interrupted;
+use super::supervisor::Supervisor;
+use crate::commands::Failure;
+use crate::config::Config;
+use crate::folder::{DataFolder, RunFile};
+
+/// How long open requests may take to finish when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often rows that nobody can see any more are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What to tell whoever started the server.
+pub(crate) struct Started {
+    pub(crate) url: String,
+    pub(crate) bot: BotId,
+    pub(crate) telegram: IntegrationId,
+    pub(crate) token: Option<String>,
+    pub(crate) first: bool,
+}
+
+/// A server that accepts requests.
+pub(crate) struct Server {
+    engine: Engine,
+    store: SqliteStore,
+    folder: DataFolder,
+    started: Started,
+    supervisor: Arc<Supervisor>,
+    readiness: Readiness,
+    http: tokio::task::JoinHandle<std::io::Result<()>>,
+    sweeper: tokio::task::JoinHandle<()>,
+    stop_http: CancellationToken,
+}
+
+impl Server {
+    pub(crate) async fn start(config: Config, folder: DataFolder) -> Result<Self, Failure> {
+        // Bound first: an address in use must not cost a start of everything else.
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            Failure::Unreachable(format!(
+                "cannot listen on {}: {error}; choose another address with --listen",
+                config.listen
+            ))
+        })?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let core = Core::open(&config, folder).await?;
+
+        let webhooks = Webhooks::default();
+        let supervisor = Arc::new(Supervisor::new(
+            core.engine.clone(),
+            config,
+            webhooks.clone(),
+        ));
+        let readiness = Readiness::default();
+        let api = Api {
+            engine: core.engine.clone(),
+            webhooks,
+            readiness: readiness.clone(),
+        };
+        let secret = run_secret(&core.engine);
+        let admin = Admin {
+            engine: core.engine.clone(),
+            channels: supervisor.clone(),
+            secret: secret.as_str().into(),
+        };
+        let stop_http = CancellationToken::new();
+        let router = switchboard_api::router(api).merge(admin::router(admin));
+        let http = tokio::spawn(serve(listener, router, stop_http.clone()));
+
+        supervisor.start_bots().await?;
+        supervisor.start_channels(|_| true).await?;
+        let sweeper = tokio::spawn(sweep(core.engine.clone()));
+        core.folder.write_run_file(&RunFile {
+            url: url.clone(),
+            secret,
+            pid: std::process::id(),
+        })?;
+        readiness.set(true);
+        tracing::info!(%url, bot = %core.bot, "ready");
+        Ok(Self {
+            started: Started {
+                url,
+                bot: core.bot,
+                telegram: core.telegram.id,
+                token: core.token,
+                first: core.first,
+            },
+            engine: core.engine,
+            store: core.store,
+            folder: core.folder,
+            supervisor,
+            readiness,
+            http,
+            sweeper,
+            stop_http,
+        })
+    }
+
+    pub(crate) fn started(&self) -> &Started {
+        &self.started
+    }
+
+    /// Serves until a signal, then stops gracefully. A second signal does not wait.
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        let broken = tokio::select! {
+            () = interrupted() => None,
+            () = self.store.poisoned() => Some(
+                "the outcome of a write is unknown (see the log); check the disk, then start again: \
+                 the database on disk decides"
+                    .to_owned(),
+            ),
+        };
+        tokio::select! {
+            stopped = self.stop() => stopped?,
+            () = interrupted() => {
+                tracing::warn!("stopped at once; what was in flight goes on at the next start");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        match broken {
+            None => Ok(ExitCode::SUCCESS),
+            Some(reason) => Err(Failure::Folder(reason)),
+        }
+    }
+
+    async fn stop(self) -> Result<(), Failure> {
+        tracing::info!("stopping: finishing what is in flight");
+        self.readiness.set(false);
+        self.folder.remove_run_file();
+        self.stop_http.cancel();
+        self.sweeper.abort();
+        let abort = self.http.abort_handle();
+        let (http, ()) = tokio::join!(
+            tokio::time::timeout(GRACE, self.http),
+            self.supervisor.stop()
+        );
+        if http.is_err() {
+            abort.abort();
+        }
+        self.engine.store().close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // Without it a small answer waits for the acknowledgement of the one before; where it
+        // cannot be set the answer is only slower.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+/// A secret for `run.json`.
+fn run_secret(engine: &Engine) -> String {
+    let mut bytes = [0; 32];
+    engine.env().fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn sweep(engine: Engine) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        loop {
+            match engine.store().sweep(engine.env().now()).await {
+                Ok(0) => break,
+                // Small steps, so that a big clean-up does not hold up the writes of others.
+                Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(error) => {
+                    tracing::warn!(%error, "sweeping failed; it is tried again later");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The workers of bots and channels: started, started anew when their integration changes, stopped.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use switchboard_api::Webhooks;
+use switchboard_api::admin::Channels;
+use switchboard_bots::{Bot, Echo, HttpBot};
+use switchboard_channels::telegram::{Account, AccountConfig, Timing};
+use switchboard_channels::terminal::Terminal;
+use switchboard_delivery::{Policy, UncertainPolicy, Worker};
+use switchboard_engine::{Condition, Engine};
+use switchboard_integration::Outbound;
+use switchboard_model::{Error, Integration, IntegrationId, Result};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, UncertainSends};
+
+/// How long workers may take to finish what is in flight when they are told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Starts and stops workers.
+pub(super) struct Supervisor {
+    engine: Engine,
+    config: Config,
+    webhooks: Webhooks,
+    shutdown: CancellationToken,
+    bots: Mutex<Option<JoinHandle<()>>>,
+    channels: Mutex<HashMap<IntegrationId, Running>>,
+}
+
+/// The tasks of one channel.
+struct Running {
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            join(task).await;
+        }
+    }
+}
+
+async fn join(task: JoinHandle<()>) {
+    let abort = task.abort_handle();
+    if tokio::time::timeout(GRACE, task).await.is_err() {
+        abort.abort();
+    }
+}
+
+impl Supervisor {
+    pub(super) fn new(engine: Engine, config: Config, webhooks: Webhooks) -> Self {
+        Self {
+            engine,
+            config,
+            webhooks,
+            shutdown: CancellationToken::new(),
+            bots: Mutex::default(),
+            channels: Mutex::default(),
+        }
+    }
+
+    /// Starts the bots' worker.
+    pub(super) async fn start_bots(&self) -> Result<()> {
+        let bot: Arc<dyn Bot> = match &self.config.bot_url {
+            Some(url) => Arc::new(
+                HttpBot::new(url.as_str(), self.config.bot_timeout)
+                    .map_err(|error| Error::invalid("bot_url", error.to_string()))?,
+            ),
+            None => Arc::new(Echo),
+        };
+        let worker = Worker::to_bots(
+            self.engine.clone(),
+            bot,
+            self.policy(Policy::bots().with_time_limit(self.config.bot_timeout)),
+        );
+        let task = tokio::spawn(worker.run(self.shutdown.child_token()));
+        *self.bots.lock().await = Some(task);
+        Ok(())
+    }
+
+    /// Starts the channels of all bots for which `wanted` holds.
+    pub(super) async fn start_channels(&self, wanted: fn(&Integration) -> bool) -> Result<()> {
+        for bot in self.engine.store().list_bots().await? {
+            for integration in self.engine.store().list_integrations(bot.id).await? {
+                if wanted(&integration) {
+                    self.reload(integration).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells all workers to stop and waits for what is in flight.
+    pub(super) async fn stop(&self) {
+        self.shutdown.cancel();
+        let running: Vec<_> = self
+            .channels
+            .lock()
+            .await
+            .drain()
+            .map(|(_, running)| running)
+            .collect();
+        for running in running {
+            running.stop().await;
+        }
+        if let Some(task) = self.bots.lock().await.take() {
+            join(task).await;
+        }
+    }
+
+    fn policy(&self, policy: Policy) -> Policy {
+        Policy {
+            patience: self.config.retry_for,
+            uncertain: match self.config.uncertain_sends {
+                UncertainSends::Retry => UncertainPolicy::Retry,
+                UncertainSends::AtMostOnce => UncertainPolicy::AtMostOnce,
+            },
+            ..policy
+        }
+    }
+
+    async fn start(&self, integration: &Integration) -> Result<Option<Running>> {
+        let stop = self.shutdown.child_token();
+        let mut tasks = Vec::new();
+        let outbound: Arc<dyn Outbound> = match integration.platform.as_str() {
+            "terminal" => Arc::new(Terminal),
+            "telegram" => {
+                let Some(account) = self.telegram(integration).await? else {
+                    return Ok(None);
+                };
+                self.webhooks
+                    .insert(&integration.webhook_id, account.clone());
+                let (account, outbound) = (account.clone(), account);
+                let stop = stop.clone();
+                tasks.push(match self.config.public_url.clone() {
+                    Some(url) => tokio::spawn(account.run_webhook(url.to_string(), stop)),
+                    None => tokio::spawn(account.run_polling(stop)),
+                });
+                outbound
+            }
+            _ => return Ok(None),
+        };
+        let worker = Worker::to_channel(
+            self.engine.clone(),
+            integration.id,
+            outbound,
+            self.policy(Policy::channel()),
+        );
+        tasks.push(tokio::spawn(worker.run(stop.clone())));
+        Ok(Some(Running { stop, tasks }))
+    }
+
+    /// The Telegram account of an integration, if it has a token that opens.
+    async fn telegram(&self, integration: &Integration) -> Result<Option<Arc<Account>>> {
+        let token = match self.engine.integration_secret(integration.id).await {
+            Ok(Some(token)) => token,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                tracing::error!(integration = %integration.id, %error, "channel not started");
+                self.engine
+                    .health()
+                    .set(integration.id, Condition::Troubled(error.to_string()));
+                return Ok(None);
+            }
+        };
+        let account = Account::new(AccountConfig {
+            engine: self.engine.clone(),
+            integration: integration.clone(),
+            token: token.into(),
+            api_url: self.config.telegram_api_url.to_string(),
+            timing: Timing::default(),
+        })?;
+        Ok(Some(Arc::new(account)))
+    }
+}
+
+#[async_trait]
+impl Channels for Supervisor {
+    async fn reload(&self, integration: Integration) -> Result<()> {
+        // Held throughout, so that two reloads of one integration cannot both start it.
+        let mut channels = self.channels.lock().await;
+        if let Some(running) = channels.remove(&integration.id) {
+            self.webhooks.remove(&integration.webhook_id);
+            running.stop().await;
+        }
+        self.engine.health().clear(integration.id);
+        if !integration.active || self.shutdown.is_cancelled() {
+            return Ok(());
+        }
+        if let Some(running) = self.start(&integration).await? {
+            channels.insert(integration.id, running);
+        }
+        Ok(())
+    }
+}

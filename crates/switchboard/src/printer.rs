@@ -1,0 +1,79 @@
+//! Output: tables and sentences for people, JSON for programs.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::commands::Failure;
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Printer {
+    json: bool,
+}
+
+impl Printer {
+    /// For programs or for people.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether programs read it.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// One value as a line of JSON.
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
+        self.line(&text)
+    }
+
+    /// One line. A reader that has gone away (`| head`) is no failure worth words.
+    #[allow(clippy::unused_self)] // All output goes through the printer.
+    pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        Ok(writeln!(out, "{text}").and_then(|()| out.flush())?)
+    }
+
+    /// A table, as wide as the terminal.
+    pub(crate) fn table(
+        self,
+        header: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> Result<(), Failure> {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_header(header.iter().copied());
+        if std::io::stdout().is_terminal() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
+        for row in rows {
+            table.add_row(row.into_iter().map(|cell| printable(&cell)));
+        }
+        self.line(
+            &table
+                .to_string()
+                .lines()
+                .map(str::trim_end)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
+    }
+}
+
+/// Text from outside, safe for a terminal: control characters (escape sequences among them) are
+/// shown as marks.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
