@@ -24,3 +24,40 @@ where
         pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_busy_store_is_asked_again_until_it_takes_the_result() {
+        let asked = Cell::new(0);
+        let written = write(Lease::new(Duration::from_mins(1)), async || {
+            asked.set(asked.get() + 1);
+            match asked.get() {
+                1 => Err(Error::Busy),
+                2 => Err(Error::Unavailable {
+                    reason: "disk full".to_owned(),
+                }),
+                _ => Ok(true),
+            }
+        });
+        assert_eq!(written.await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn it_is_asked_no_more_when_the_lease_is_over_or_asking_is_in_vain() {
+        let lease = Lease::new(Duration::from_millis(50));
+        let busy = write(lease, async || Err::<(), _>(Error::Busy));
+        assert_eq!(busy.await, Err(Error::Busy));
+        let asked = Cell::new(0);
+        let unknown = write(Lease::new(Duration::from_mins(1)), async || {
+            asked.set(asked.get() + 1);
+            Err::<(), _>(Error::OutcomeUnknown)
+        });
+        assert_eq!(unknown.await, Err(Error::OutcomeUnknown));
+        assert_eq!(asked.get(), 1);
+    }
+}

@@ -1,0 +1,118 @@
+//! Order within a conversation, and none between conversations.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use axum::response::Response;
+use switchboard_model::Random;
+use switchboard_model::testing::SeededRandom;
+use switchboard_store::DeliveryRecordStatus;
+
+use crate::support::{Server, Told, World, eventually, quick, saying, status};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_a_conversation_arrive_in_order_whatever_the_bot_does() {
+    const CONVERSATIONS: usize = 12;
+    const EVENTS: usize = 12;
+    let random = SeededRandom::new(11);
+    let (server, bot) = Server::start(move |told: Told| {
+        let mut dice = [0; 2];
+        random.fill(&mut dice);
+        async move {
+            tokio::time::sleep(Duration::from_millis(u64::from(dice[0] % 16))).await;
+            match dice[1] % 8 {
+                0 => status(500, &[], "oops"),
+                1 => status(503, &[("retry-after", "0")], "later"),
+                _ => saying(&told.text),
+            }
+        }
+    })
+    .await;
+    let world = World::new().await;
+    let worker = world.run_bot(bot, quick());
+    let mut conversations = HashSet::new();
+    for number in 0..EVENTS {
+        for thread in 0..CONVERSATIONS {
+            let (_, conversation) = world
+                .say(&thread.to_string(), &format!("{number:02}"))
+                .await;
+            conversations.insert(conversation);
+        }
+    }
+    world.bot_is_idle().await;
+    worker.stop().await;
+
+    let expected: Vec<_> = (0..EVENTS).map(|number| format!("{number:02}")).collect();
+    for conversation in conversations {
+        assert_eq!(world.said(conversation).await, expected);
+    }
+    let mut first_tries: HashMap<String, Vec<String>> = HashMap::new();
+    let mut ids = HashMap::new();
+    for told in server.told() {
+        // The same id on each try, and each text is one event.
+        let key = (told.conversation.clone(), told.text.clone());
+        let id = ids.entry(key).or_insert_with(|| told.event.clone());
+        assert_eq!(*id, told.event);
+        let tries = first_tries.entry(told.conversation).or_default();
+        if tries.last() != Some(&told.text) {
+            tries.push(told.text);
+        }
+    }
+    assert_eq!(first_tries.len(), CONVERSATIONS);
+    for tries in first_tries.values() {
+        assert_eq!(*tries, expected);
+    }
+    assert!(server.told().len() > CONVERSATIONS * EVENTS);
+}
+
+#[tokio::test]
+async fn a_slow_conversation_holds_up_no_other() {
+    let (server, bot) = Server::start(|told: Told| async move {
+        if told.text == "hang" {
+            std::future::pending::<()>().await;
+        }
+        saying("at once")
+    })
+    .await;
+    let world = World::new().await;
+    let worker = world.run_bot(bot, quick());
+    for thread in 0..20 {
+        world.say(&format!("slow {thread}"), "hang").await;
+    }
+    eventually("all twenty hang", async || {
+        (server.told().len() == 20).then_some(())
+    })
+    .await;
+
+    let start = Instant::now();
+    let (event, conversation) = world.say("quick", "hello").await;
+    let end = world.end_of(event).await;
+    assert_eq!(end.status, DeliveryRecordStatus::Delivered);
+    assert_eq!(world.said(conversation).await, ["at once"]);
+    assert!(start.elapsed() < Duration::from_millis(500));
+    worker.kill().await;
+}
+
+#[tokio::test]
+async fn no_more_than_the_slots_are_under_way_and_the_rest_follows() {
+    let (server, bot) = Server::start(|_| async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        Response::default()
+    })
+    .await;
+    let world = World::new().await;
+    for thread in 0..12 {
+        world.say(&thread.to_string(), "hello").await;
+    }
+    let policy = switchboard_delivery::Policy {
+        slots: 3,
+        poll: Duration::from_mins(1),
+        ..quick()
+    };
+    let start = Instant::now();
+    let worker = world.run_bot(bot, policy);
+    world.bot_is_idle().await;
+    assert!(start.elapsed() >= Duration::from_millis(4 * 30));
+    assert_eq!(server.told().len(), 12);
+    worker.stop().await;
+}
