@@ -20,10 +20,16 @@ pub enum Condition {
 pub struct Health(Arc<Mutex<BTreeMap<IntegrationId, Condition>>>);
 
 impl Health {
-    /// Notes how an account is. Tells whether that is news, so that it is logged once.
+    /// Notes how an account is. Tells whether that is news, so that it is logged once; that an
+    /// account works from the start is none.
     pub fn set(&self, integration: IntegrationId, condition: Condition) -> bool {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.insert(integration, condition.clone()) != Some(condition)
+        let news = match map.get(&integration) {
+            Some(known) => *known != condition,
+            None => condition != Condition::Well,
+        };
+        map.insert(integration, condition);
+        news
     }
 
     /// Forgets an account.

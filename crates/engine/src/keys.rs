@@ -23,6 +23,15 @@ pub fn token_hash(token: &str) -> TokenHash {
     TokenHash(hash)
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! The conversation layer as a user of the trait meets it.
 
+#![allow(clippy::unwrap_used)] // A test fails where its helpers do.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

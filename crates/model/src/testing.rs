@@ -35,7 +35,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Random bytes that are the same for the same seed (SplitMix64). Never for secrets.
+/// Random bytes that are the same for the same seed (`SplitMix64`). Never for secrets.
 #[derive(Debug)]
 pub struct SeededRandom(AtomicU64);
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Vault;
+use switchboard_engine::keys::hex;
 use switchboard_model::Environment;
 
 use crate::commands::Failure;
@@ -118,8 +119,7 @@ impl DataFolder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let mut key = [0; Vault::KEY_LEN];
                 env.fill(&mut key);
-                let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-                self.write("encryption.key", format!("{text}\n").as_bytes())?;
+                self.write("encryption.key", format!("{}\n", hex(&key)).as_bytes())?;
                 Ok(key)
             }
             Err(error) => Err(Failure::Folder(format!(

@@ -1,6 +1,7 @@
 //! Conversations and what was said in them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use axum::Json;
@@ -146,12 +147,12 @@ async fn said(admin: &Admin, bot: BotId, messages: Vec<Message>) -> Result<Said,
     let mut authors = BTreeMap::new();
     for message in &messages {
         let id = user_id(bot, message.user);
-        if !authors.contains_key(&id) {
+        if let Entry::Vacant(entry) = authors.entry(id) {
             let user = admin.engine.store().get_user(bot, message.user).await?;
             let name = user
                 .and_then(|user| user.name)
-                .unwrap_or_else(|| id.clone());
-            authors.insert(id, name);
+                .unwrap_or_else(|| entry.key().clone());
+            entry.insert(name);
         }
     }
     Ok(Said {
@@ -213,7 +214,7 @@ pub(super) async fn messages(
         let change = async {
             loop {
                 match changes.recv().await {
-                    Ok(Change::Conversation(changed)) if changed != conversation => {}
+                    Ok(Change::Conversation(other)) if other != conversation => {}
                     Ok(Change::Lane(_)) => {}
                     Ok(Change::Conversation(_)) | Err(RecvError::Lagged(_)) => return,
                     Err(RecvError::Closed) => std::future::pending().await,

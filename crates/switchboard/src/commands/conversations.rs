@@ -30,7 +30,7 @@ enum Action {
     },
     /// Show a conversation: its tags, its last messages and how far they got
     Show {
-        /// The conversation's id, such as conv_01ARZ3NDEKTSV4RRFFQ69G5FAV
+        /// The conversation's id, such as `conv_01ARZ3NDEKTSV4RRFFQ69G5FAV`
         id: String,
         /// At most so many messages
         #[arg(long, default_value = "50")]

@@ -36,7 +36,7 @@ enum Action {
     },
     /// Deliver a dead or uncertain one again, after what already waits in its conversation
     Replay {
-        /// The delivery's id, such as dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV
+        /// The delivery's id, such as `dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV`
         id: String,
     },
 }

@@ -106,16 +106,15 @@ pub(super) async fn run(
 /// Not an argument of its own: arguments are seen by other users of the machine and kept in shell
 /// histories.
 fn telegram_token(config: &Config) -> Result<String, Failure> {
-    let token = match &config.telegram_token {
-        Some(token) => token.expose_secret().to_owned(),
-        None => {
-            if std::io::stdin().is_terminal() {
-                eprintln!("Paste the bot token from @BotFather, then Enter and Ctrl-D:");
-            }
-            let mut text = String::new();
-            std::io::stdin().take(1_024).read_to_string(&mut text)?;
-            text.trim().to_owned()
+    let token = if let Some(token) = &config.telegram_token {
+        token.expose_secret().to_owned()
+    } else {
+        if std::io::stdin().is_terminal() {
+            eprintln!("Paste the bot token from @BotFather, then Enter and Ctrl-D:");
         }
+        let mut text = String::new();
+        std::io::stdin().take(1_024).read_to_string(&mut text)?;
+        text.trim().to_owned()
     };
     telegram_account(&token)?;
     Ok(token)

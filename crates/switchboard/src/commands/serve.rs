@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::commands::Failure;
 use crate::config::Config;
 use crate::folder::{Acquired, DataFolder};
-use crate::lifecycle::{Server, Started};
+use crate::lifecycle::{Interrupts, Server, Started};
 use crate::printer::Printer;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -26,8 +26,9 @@ pub(super) async fn run(config: Config, options: Options) -> Result<ExitCode, Fa
         Acquired::Busy => return Err(busy(&config)),
     };
     let server = Server::start(config, folder).await?;
+    let interrupts = Interrupts::listen();
     announce(server.started(), options.ready_json)?;
-    server.run().await
+    server.run(interrupts).await
 }
 
 fn busy(config: &Config) -> Failure {

@@ -34,7 +34,7 @@ enum Action {
     },
     /// Revoke a token, at once
     Revoke {
-        /// The token's id, such as tok_01ARZ3NDEKTSV4RRFFQ69G5FAV
+        /// The token's id, such as `tok_01ARZ3NDEKTSV4RRFFQ69G5FAV`
         id: String,
     },
 }

@@ -75,7 +75,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "SWITCHBOARD_UNCERTAIN_SENDS", value_enum)]
     pub(crate) uncertain_sends: Option<UncertainSends>,
 
-    /// Plug in Telegram with this bot token (from @BotFather); kept encrypted
+    /// Plug in Telegram with this bot token (from `@BotFather`); kept encrypted
     #[arg(
         long,
         global = true,

@@ -12,21 +12,45 @@ mod supervisor;
 pub(crate) use local::{Local, Work};
 pub(crate) use server::{Server, Started};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGINT and SIGTERM, listened for from the moment this is made: whoever was told that the server
+/// is ready may end it at once, and in order.
+pub(crate) struct Interrupts {
+    signals: [Option<Signal>; 2],
+}
+
+impl Interrupts {
+    pub(crate) fn listen() -> Self {
+        // Without a handler the signal ends the process by itself.
+        let listen = |kind| signal(kind).ok();
+        Self {
+            signals: [
+                listen(SignalKind::interrupt()),
+                listen(SignalKind::terminate()),
+            ],
+        }
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        async fn wait(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => {
+                    signal.recv().await;
+                }
+                None => std::future::pending().await,
+            }
+        }
+        let [interrupt, terminate] = &mut self.signals;
+        tokio::select! {
+            () = wait(interrupt) => {}
+            () = wait(terminate) => {}
+        }
+    }
+}
 
 /// Waits for SIGINT or SIGTERM.
 pub(crate) async fn interrupted() {
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            // Without the handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-    }
+    Interrupts::listen().next().await;
 }

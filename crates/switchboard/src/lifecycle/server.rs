@@ -9,13 +9,14 @@ use axum::serve::ListenerExt;
 use switchboard_api::admin::{self, Admin};
 use switchboard_api::{Api, Readiness, Webhooks};
 use switchboard_engine::Engine;
+use switchboard_engine::keys::hex;
 use switchboard_model::{BotId, IntegrationId};
 use switchboard_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::Interrupts;
 use super::core::Core;
-use super::interrupted;
 use super::supervisor::Supervisor;
 use crate::commands::Failure;
 use crate::config::Config;
@@ -24,7 +25,7 @@ use crate::folder::{DataFolder, RunFile};
 /// How long open requests may take to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often rows that nobody can see any more are removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What to tell whoever started the server.
 pub(crate) struct Started {
@@ -116,9 +117,9 @@ impl Server {
     }
 
     /// Serves until a signal, then stops gracefully. A second signal does not wait.
-    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(self, mut interrupts: Interrupts) -> Result<ExitCode, Failure> {
         let broken = tokio::select! {
-            () = interrupted() => None,
+            () = interrupts.next() => None,
             () = self.store.poisoned() => Some(
                 "the outcome of a write is unknown (see the log); check the disk, then start again: \
                  the database on disk decides"
@@ -127,7 +128,7 @@ impl Server {
         };
         tokio::select! {
             stopped = self.stop() => stopped?,
-            () = interrupted() => {
+            () = interrupts.next() => {
                 tracing::warn!("stopped at once; what was in flight goes on at the next start");
                 return Ok(ExitCode::FAILURE);
             }
@@ -177,7 +178,7 @@ async fn serve(
 fn run_secret(engine: &Engine) -> String {
     let mut bytes = [0; 32];
     engine.env().fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&bytes)
 }
 
 async fn sweep(engine: Engine) {

@@ -116,15 +116,13 @@ impl Supervisor {
         }
     }
 
-    fn policy(&self, policy: Policy) -> Policy {
-        Policy {
-            patience: self.config.retry_for,
-            uncertain: match self.config.uncertain_sends {
-                UncertainSends::Retry => UncertainPolicy::Retry,
-                UncertainSends::AtMostOnce => UncertainPolicy::AtMostOnce,
-            },
-            ..policy
-        }
+    fn policy(&self, mut policy: Policy) -> Policy {
+        policy.patience = self.config.retry_for;
+        policy.uncertain = match self.config.uncertain_sends {
+            UncertainSends::Retry => UncertainPolicy::Retry,
+            UncertainSends::AtMostOnce => UncertainPolicy::AtMostOnce,
+        };
+        policy
     }
 
     async fn start(&self, integration: &Integration) -> Result<Option<Running>> {
