@@ -17,9 +17,6 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = commands::Cli::parse();
-    // HTTP clients take the process's TLS provider and panic if there is none; an error says only
-    // that it is there.
-    drop(rustls::crypto::ring::default_provider().install_default());
     // HTTP clients take the process's provider of cryptography and panic without one. Only a second
     // call could fail.
     drop(rustls::crypto::ring::default_provider().install_default());
