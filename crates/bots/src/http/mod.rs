@@ -66,6 +66,9 @@ impl HttpBot {
             .redirect(redirect::Policy::none())
             .timeout(time_limit)
             .connect_timeout(time_limit.min(Duration::from_secs(10)))
+            // Usual servers close an idle connection after 2 to 5 seconds; a request that meets the
+            // closing would fail for nothing.
+            .pool_idle_timeout(Duration::from_secs(1))
             .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
         if url.scheme() == "http" {
             // Without redirects no certificate is ever looked at, and a bare machine has none.
