@@ -26,6 +26,8 @@ mod schema;
 mod state;
 mod sweep;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod user;
 mod writer;
 

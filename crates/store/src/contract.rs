@@ -1,2 +1,129 @@
-//! One suite for every backend. Each function takes a fresh, empty store and panics where a
-//! promise is broken.
+//! One suite for every backend. Each case takes a fresh, empty store and panics where a promise is
+//! broken; `contract_tests!` makes a test of each.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a case that fails must panic, and says where"
+)]
+
+pub mod access;
+pub mod conversation;
+pub mod delivery;
+pub mod event;
+pub mod identity;
+pub mod ingest;
+pub mod isolation;
+pub mod message;
+pub mod race;
+pub mod restart;
+pub mod state;
+pub mod user;
+pub mod world;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::Store;
+
+/// Makes the stores that the suite tests.
+#[async_trait]
+pub trait Factory: Send + Sync {
+    /// A fresh, empty store.
+    async fn open(&self) -> Arc<dyn Store>;
+
+    /// Closes a store and opens what it keeps again.
+    async fn reopen(&self, store: Arc<dyn Store>) -> Arc<dyn Store>;
+}
+
+/// Makes a test of each case of the suite. Takes an expression that gives a [`Factory`].
+#[macro_export]
+macro_rules! contract_tests {
+    ($factory:expr) => {
+        $crate::contract_tests! { @modules $factory;
+            access:
+                a_bot_comes_with_its_user_integrations_and_tokens
+                what_must_be_unique_is_refused_and_nothing_of_it_is_kept
+                an_integration_changes
+                a_token_is_revoked_once;
+            conversation:
+                odd_characters_come_back_and_filter_exactly
+                a_deleted_thread_starts_anew
+                racing_tag_updates_all_survive
+                found_by_a_part_of_its_tags_however_it_was_made
+                other_tags_are_merged_and_empty_ones_unset
+                create_unless_names_the_existing_one
+                a_rekey_keeps_the_old_name_and_never_brings_it_back
+                a_rekey_does_not_take_an_identity_from_another
+                participants_join_once_in_order
+                lists_sort_filter_and_page;
+            user:
+                a_user_is_found_within_its_integration
+                a_user_changes_and_is_listed
+                a_deleted_user_frees_its_identity_and_leaves_its_messages;
+            message:
+                places_are_counted_without_gaps
+                pages_hold_within_one_millisecond_while_rows_come_and_go
+                a_repetition_by_tags_or_key_adds_nothing
+                unknown_references_are_named
+                a_message_changes_and_goes
+                lists_filter_by_tags_time_and_integration;
+            ingest:
+                an_update_makes_all_that_belongs_to_it
+                a_redelivery_writes_nothing
+                a_redelivery_does_not_bring_back_what_was_deleted
+                a_batch_is_taken_whole_or_not_at_all
+                an_event_makes_no_conversation
+                a_poll_position_goes_with_its_batch;
+            event:
+                an_event_shows_what_it_announces_as_it_is_now
+                events_are_filtered_and_paged
+                unknown_references_are_named;
+            state:
+                a_state_is_written_patched_and_removed
+                a_state_is_over_when_its_time_is
+                a_patch_keeps_every_digit_and_the_order_of_keys
+                each_owner_has_names_of_its_own
+                a_missing_subject_is_named;
+            delivery:
+                a_line_is_kept_and_lines_do_not_wait_for_each_other
+                a_lease_runs_out_and_its_holder_is_too_late
+                a_retry_waits_and_an_asked_wait_does_not_count
+                the_dead_make_way_and_come_back_at_the_end
+                replies_are_stored_with_the_completion
+                replies_without_a_conversation_are_dead
+                an_inactive_integration_fails_visibly
+                parts_that_left_are_remembered
+                what_was_deleted_is_gone
+                in_flight_is_freed_at_the_start
+                who_waits_is_told_after_the_commit;
+            identity:
+                random_sequences_do_as_the_plain_model_does
+                racing_sequences_end_as_some_serial_order;
+            race:
+                racing_get_or_creates_make_each_once
+                racing_ingests_make_each_once
+                racing_redeliveries_are_stored_once;
+            isolation:
+                nothing_of_another_bot_is_read
+                nothing_of_another_bot_is_written;
+            restart:
+                what_was_answered_is_there_after_a_restart
+                a_sweep_removes_the_rest_of_what_was_deleted
+                a_closed_store_takes_nothing;
+        }
+    };
+    (@modules $factory:expr; $($module:ident: $($case:ident)*;)*) => {
+        $(mod $module {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    $crate::contract::$module::$case(&$factory).await;
+                }
+            )*
+        })*
+    };
+}

@@ -1,0 +1,235 @@
+//! What only this backend promises: how its commits, its file and its log behave.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use switchboard_model::Error;
+use switchboard_store::Store as _;
+
+use crate::failure::Failure;
+use crate::{Options, SqliteStore, rows};
+
+const COUNT: &str = "SELECT count FROM probe WHERE id = ?1";
+const PUT: &str = "INSERT INTO probe (id, count) VALUES (?1, ?2)";
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn database(folder: &tempfile::TempDir) -> std::path::PathBuf {
+    folder.path().join("switchboard.db")
+}
+
+/// Holds the writer up inside a command until the guard is dropped, so that others gather behind.
+struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    fn shut(store: &SqliteStore) -> Self {
+        let open = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&open);
+        let entered = Arc::new(AtomicBool::new(false));
+        let entering = Arc::clone(&entered);
+        let store = store.clone();
+        tokio::spawn(async move {
+            store
+                .write(move |_| {
+                    entering.store(true, Ordering::SeqCst);
+                    while !seen.load(Ordering::SeqCst) {
+                        std::thread::yield_now();
+                    }
+                    Ok(())
+                })
+                .await
+        });
+        while !entered.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        Self(open)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_fails_harms_no_other_of_its_batch() {
+    let folder = folder();
+    let store = SqliteStore::open(&database(&folder)).unwrap();
+    let gate = Gate::shut(&store);
+    let mut tasks = Vec::new();
+    for number in 0..30_i64 {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            let work = move |tx: &mut crate::writer::Tx<'_>| {
+                rows::insert(tx.connection, PUT, [number, 1])?;
+                match number % 3 {
+                    0 => Ok(number),
+                    1 => Err(Failure::Refused(Error::invalid(
+                        "number",
+                        "expected another",
+                    ))),
+                    // The same row again breaks a constraint.
+                    _ if number % 2 == 0 => rows::insert(tx.connection, PUT, [number, 1]),
+                    _ => panic!("a defect in a command"),
+                }
+            };
+            (number, store.write(work).await)
+        }));
+    }
+    drop(gate);
+    for task in tasks {
+        let (number, outcome) = task.await.unwrap();
+        let kept = store
+            .read(|connection| rows::value::<i64>(connection, COUNT, [number]))
+            .unwrap();
+        assert_eq!(outcome.is_ok(), number % 3 == 0, "{outcome:?}");
+        assert_eq!(kept.is_some(), outcome.is_ok());
+    }
+    store.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_is_busy_at_once() {
+    let folder = folder();
+    let options = Options {
+        queue: 2,
+        ..Options::default()
+    };
+    let store = SqliteStore::open_with(&database(&folder), &options).unwrap();
+    let gate = Gate::shut(&store);
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.ping().await })
+        })
+        .collect();
+    let mut refused = store.ping();
+    // The two may not have been queued yet: then this one takes a place and waits.
+    let mut tries = 0;
+    loop {
+        match tokio::time::timeout(Duration::from_millis(20), &mut refused).await {
+            Ok(outcome) => break assert_eq!(outcome, Err(Error::Busy)),
+            Err(_) if tries < 5 => {
+                tries += 1;
+                refused = store.ping();
+            }
+            Err(_) => panic!("a full queue must refuse"),
+        }
+    }
+    drop(gate);
+    let mut done = 0;
+    for task in waiting {
+        done += usize::from(task.await.unwrap().is_ok());
+    }
+    assert!(done > 0);
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = folder();
+    let path = database(&folder);
+    SqliteStore::open(&path).unwrap().close().await.unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .pragma_update(None, "user_version", 9999)
+        .unwrap();
+    drop(connection);
+    let Err(Error::Unavailable { reason }) = SqliteStore::open(&path).map(|_| ()) else {
+        panic!("a newer schema must be refused");
+    };
+    assert!(reason.contains("9999"), "{reason}");
+    let connection = Connection::open(&path).unwrap();
+    let version: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 9999);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let store = SqliteStore::open(&database(&folder)).unwrap();
+    store.ping().await.unwrap();
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let mode = file.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        seen += 1;
+    }
+    assert_eq!(seen, 3, "database, log and index of the log");
+}
+
+fn log_size(path: &Path) -> u64 {
+    let log = path.with_extension("db-wal");
+    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_stays_bounded_and_is_gone_after_closing() {
+    const FILL: &str = "INSERT OR REPLACE INTO once_kept (key, at) VALUES (zeroblob(?1), 1)";
+    let folder = folder();
+    let path = database(&folder);
+    let store = SqliteStore::open(&path).unwrap();
+    for _ in 0..300 {
+        // About half a megabyte each, 150 in all.
+        let write = store.write(|tx| rows::execute(tx.connection, FILL, [500_000]));
+        write.await.unwrap();
+    }
+    let megabytes = log_size(&path) >> 20;
+    assert!(megabytes < 100, "{megabytes} MiB of log");
+    store.close().await.unwrap();
+    assert_eq!(log_size(&path), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_writes_and_recovers() {
+    const FILL: &str = "INSERT INTO once_kept (key, at) VALUES (zeroblob(?1), 1)";
+    let folder = folder();
+    let store = SqliteStore::open(&database(&folder)).unwrap();
+    // A limit on the pages is what a full disk looks like to SQLite.
+    let limit = async |pages: i64| {
+        let set = store.write(move |tx| {
+            let limit =
+                tx.connection
+                    .pragma_update_and_check(None, "max_page_count", pages, |row| {
+                        row.get::<_, i64>(0)
+                    });
+            Ok(limit?)
+        });
+        set.await.unwrap()
+    };
+    let now = limit(1).await;
+    limit(now + 10).await;
+    let full = store.write(|tx| rows::execute(tx.connection, FILL, [1_000_000]));
+    assert!(matches!(full.await, Err(Error::Unavailable { .. })));
+    let read = store.read(|connection| rows::value::<i64>(connection, COUNT, [0]));
+    assert_eq!(read, Ok(None));
+    assert!(!store.is_poisoned());
+    limit(1_000_000).await;
+    let again = store.write(|tx| rows::execute(tx.connection, FILL, [1_000_000]));
+    assert_eq!(again.await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_poisoned_store_takes_nothing_and_says_so() {
+    let folder = folder();
+    let store = SqliteStore::open(&database(&folder)).unwrap();
+    let waiting = tokio::time::timeout(Duration::from_millis(10), store.poisoned());
+    assert!(waiting.await.is_err());
+    store.shared.poison("a test");
+    store.poisoned().await;
+    assert!(store.is_poisoned());
+    assert!(matches!(store.ping().await, Err(Error::Unavailable { .. })));
+    let start = Instant::now();
+    store.close().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,147 @@
+//! Bots, integrations and tokens.
+
+use std::time::Duration;
+
+use switchboard_model::{Bot, BotId, Error, Token, TokenId, UserId};
+
+use super::Factory;
+use super::world::{World, new_integration};
+use crate::{CreateBot, IntegrationChange, NewToken, SealedSecret, TokenHash};
+
+fn new_token(world: &World, bot: BotId, hash: u8) -> NewToken {
+    NewToken {
+        token: Token {
+            id: TokenId::new(world.env.ulid()),
+            bot,
+            integration: None,
+            label: "for a test".to_owned(),
+            hint: "abcd".to_owned(),
+            created_at: world.now(),
+            revoked_at: None,
+        },
+        hash: TokenHash([hash; 32]),
+    }
+}
+
+/// Everything of a `create_bot` can be found in each way there is.
+pub async fn a_bot_comes_with_its_user_integrations_and_tokens(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let id = BotId::new(world.env.ulid());
+    let bot = Bot {
+        id,
+        name: "Second".to_owned(),
+        created_at: world.now(),
+    };
+    let mut first = new_integration(&world.env, id, "telegram", false);
+    first.secret = Some(SealedSecret(vec![1, 2, 3]));
+    let second = new_integration(&world.env, id, "terminal", true);
+    let token = new_token(&world, id, 1);
+    let command = CreateBot {
+        bot: bot.clone(),
+        integrations: vec![first.clone(), second.clone()],
+        tokens: vec![token.clone()],
+    };
+    store.create_bot(command).await.unwrap();
+
+    assert_eq!(store.get_bot(id).await.unwrap(), Some(bot.clone()));
+    assert_eq!(store.list_bots().await.unwrap().last(), Some(&bot));
+    let own = store.get_user(id, UserId::from(id)).await.unwrap().unwrap();
+    assert_eq!(own.integration, None);
+    let both = vec![first.integration.clone(), second.integration.clone()];
+    assert_eq!(store.list_integrations(id).await.unwrap(), both);
+    let hook = store.find_webhook(&first.integration.webhook_id).await;
+    assert_eq!(hook.unwrap(), Some(first.integration.clone()));
+    assert_eq!(store.find_webhook("nonsense").await.unwrap(), None);
+    let secret = store.integration_secret(first.integration.id).await;
+    assert_eq!(secret.unwrap(), first.secret);
+    let secret = store.integration_secret(second.integration.id).await;
+    assert_eq!(secret.unwrap(), None);
+    let found = store.find_token(token.hash).await.unwrap();
+    assert_eq!(found, Some(token.token.clone()));
+    assert_eq!(store.list_tokens(id).await.unwrap(), vec![token.token]);
+    assert_eq!(store.find_token(TokenHash([9; 32])).await.unwrap(), None);
+}
+
+/// A collision anywhere in a `create_bot` undoes all of it.
+pub async fn what_must_be_unique_is_refused_and_nothing_of_it_is_kept(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let again = new_integration(&world.env, world.bot, "telegram", true);
+    let refused = store.create_integration(again).await.unwrap_err();
+    assert!(matches!(refused, Error::AlreadyExists { ref field, .. } if field == "alias"));
+
+    let token = new_token(&world, world.bot, 1);
+    store.create_token(token.clone()).await.unwrap();
+    let other = new_token(&world, world.bot, 1);
+    let refused = store.create_token(other.clone()).await.unwrap_err();
+    assert!(matches!(refused, Error::AlreadyExists { .. }));
+
+    let id = BotId::new(world.env.ulid());
+    let command = CreateBot {
+        bot: Bot {
+            id,
+            name: "Third".to_owned(),
+            created_at: world.now(),
+        },
+        integrations: vec![new_integration(&world.env, id, "telegram", true)],
+        tokens: vec![new_token(&world, id, 1)],
+    };
+    let refused = store.create_bot(command).await.unwrap_err();
+    assert!(matches!(refused, Error::AlreadyExists { .. }));
+    assert_eq!(store.get_bot(id).await.unwrap(), None);
+    assert!(store.list_integrations(id).await.unwrap().is_empty());
+    assert_eq!(store.list_bots().await.unwrap().len(), 1);
+}
+
+/// What a change does not name stays.
+pub async fn an_integration_changes(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let before = store.get_integration(world.bot, world.integration).await;
+    let before = before.unwrap().unwrap();
+    world.pass(Duration::from_secs(1));
+    let change = IntegrationChange {
+        active: Some(false),
+        secret: Some(SealedSecret(vec![7])),
+    };
+    let after = store
+        .update_integration(world.bot, world.integration, change, world.now())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(before.active && !after.active);
+    assert_eq!(after.updated_at, world.now());
+    assert_eq!(after.created_at, before.created_at);
+    let nothing = IntegrationChange::default();
+    let same = store
+        .update_integration(world.bot, world.integration, nothing, world.now())
+        .await
+        .unwrap();
+    assert_eq!(same, Some(after));
+    let secret = store.integration_secret(world.integration).await.unwrap();
+    assert_eq!(secret, Some(SealedSecret(vec![7])));
+}
+
+/// The first revocation's time stays.
+pub async fn a_token_is_revoked_once(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let token = new_token(&world, world.bot, 1);
+    store.create_token(token.clone()).await.unwrap();
+    let first = world.now();
+    let id = token.token.id;
+    let revoked = store.revoke_token(world.bot, id, first).await.unwrap();
+    assert_eq!(revoked.unwrap().revoked_at, Some(first));
+    world.pass(Duration::from_secs(1));
+    let again = store
+        .revoke_token(world.bot, id, world.now())
+        .await
+        .unwrap();
+    assert_eq!(again.unwrap().revoked_at, Some(first));
+    let found = store.find_token(token.hash).await.unwrap().unwrap();
+    assert_eq!(found.revoked_at, Some(first));
+    let unknown = TokenId::new(world.env.ulid());
+    let none = store.revoke_token(world.bot, unknown, first).await;
+    assert_eq!(none.unwrap(), None);
+}
