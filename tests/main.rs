@@ -1,1 +1,21 @@
+//! Black-box tests: the built binary, official clients and third-party counterparts. A file a
+//! promise; what they stand on is in `support`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the lints' allowance for tests leaves out their helpers"
+)]
 
+mod chat;
+mod cli;
+mod client;
+mod contract;
+mod durable;
+mod examples;
+mod isolation;
+mod kill;
+mod order;
+mod race;
+mod redelivery;
+mod sdk;
+mod support;

@@ -1,0 +1,214 @@
+//! The promise: commands for people, `--json` for programs, documented exit codes, with a running
+//! server and without one.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::support::{Server, program, wait};
+
+async fn conversation_with_a_message(server: &Server) -> Value {
+    let api = server.integration();
+    let conversation = api.conversation("501").await;
+    let user = api.user("501").await;
+    api.say(&conversation, &user, "hello").await;
+    conversation
+}
+
+#[tokio::test]
+async fn conversations_are_listed_and_shown_with_how_far_deliveries_got() {
+    let mut server = Server::echo().await;
+    server.expect_dead_deliveries(); // The echo: there is no Telegram token.
+    let conversation = conversation_with_a_message(&server).await;
+    let id = conversation["id"].as_str().expect("an id");
+
+    let shown = wait::until("the echo has failed", || async {
+        let shown = server
+            .command(&["conversations", "show", id, "--json"])
+            .await
+            .json();
+        let failed = shown["messages"]
+            .as_array()?
+            .iter()
+            .any(|message| message["delivery"]["status"] == "failed");
+        failed.then_some(shown)
+    })
+    .await;
+    assert_eq!(shown["conversation"]["id"], id);
+    assert_eq!(shown["messages"][0]["payload"]["text"], "hello");
+
+    let list = server.command(&["conversations", "list"]).await;
+    assert!(
+        list.ok().contains(id) && list.stdout.contains("telegram:id"),
+        "{}",
+        list.stdout
+    );
+    let text = server.command(&["conversations", "show", id]).await;
+    assert!(
+        text.ok().contains("hello") && text.stdout.contains("failed"),
+        "{}",
+        text.stdout
+    );
+
+    // The same commands without a server.
+    server.terminate().await;
+    let alone = server
+        .command(&["conversations", "show", id, "--json"])
+        .await;
+    assert_eq!(alone.json()["messages"], shown["messages"]);
+    assert!(alone.stderr.contains("no server runs"), "{}", alone.stderr);
+}
+
+#[tokio::test]
+async fn follow_prints_messages_as_they_come() {
+    let mut server = Server::echo().await;
+    server.expect_dead_deliveries();
+    let conversation = conversation_with_a_message(&server).await;
+    let id = conversation["id"].as_str().expect("an id");
+    let mut follow = program::bare(server.folder())
+        .args(["conversations", "follow", id, "--json"])
+        .env("SWITCHBOARD_DATA_DIR", server.data_dir())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(follow.stdout.take().expect("a pipe")).lines();
+    let mut next = async || {
+        let line = tokio::time::timeout(wait::PATIENCE, lines.next_line()).await;
+        let line = line.expect("in time").expect("readable").expect("a line");
+        serde_json::from_str::<Value>(&line).expect("JSON")
+    };
+    assert_eq!(next().await["payload"]["text"], "hello");
+    assert_eq!(next().await["direction"], "outgoing");
+    let api = server.integration();
+    let user = api.user("501").await;
+    api.say(&conversation, &user, "more").await;
+    assert_eq!(next().await["payload"]["text"], "more");
+    follow.kill().await.expect("it runs");
+}
+
+#[tokio::test]
+async fn tokens_are_created_listed_without_the_secret_and_revoked_at_once() {
+    let mut server = Server::echo().await;
+    let made = server
+        .command(&["tokens", "create", "for a script", "--json"])
+        .await
+        .json();
+    let secret = made["secret"].as_str().expect("a token").to_owned();
+    let id = made["token"]["id"].as_str().expect("an id").to_owned();
+    let api = server.bot().with_token(&secret);
+    assert_eq!(api.get("/v1/chat/users").await.status, 200);
+
+    let list = server.command(&["tokens", "list"]).await;
+    assert!(list.ok().contains("for a script"));
+    assert!(!list.stdout.contains(&secret));
+    let listed = server.command(&["tokens", "list", "--json"]).await;
+    assert!(!listed.ok().contains(&secret));
+    assert_eq!(listed.json()["tokens"].as_array().map(Vec::len), Some(2));
+
+    server.command(&["tokens", "revoke", &id]).await.ok();
+    api.get("/v1/chat/users").await.error(401, "Unauthorized");
+
+    // A token made while no server runs counts in the next one.
+    server.terminate().await;
+    let made = server.command(&["tokens", "create", "--json"]).await.json();
+    server.start().await;
+    let api = server
+        .bot()
+        .with_token(made["secret"].as_str().expect("a token"));
+    assert_eq!(api.get("/v1/chat/users").await.status, 200);
+    // Hashes only: no token is in any file of the folder.
+    for entry in std::fs::read_dir(server.data_dir()).expect("the folder") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
+        for token in [&secret, &api.token] {
+            let found = bytes
+                .windows(token.len())
+                .any(|window| window == token.as_bytes());
+            assert!(!found, "a token is stored in clear");
+        }
+    }
+}
+
+#[tokio::test]
+async fn exit_codes_are_as_documented() {
+    let server = Server::echo().await;
+    let missing = "conv_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    for (arguments, code) in [
+        (&["config"][..], 0),
+        (&["conversations", "show", missing], 3),
+        (&["conversations", "show", "nonsense"], 3),
+        (&["tokens", "revoke", "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV"], 3),
+        (
+            &["deliveries", "replay", "dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+            3,
+        ),
+        (&["nonsense"], 2),
+        (&["conversations", "list", "--limit", "many"], 2),
+        (&["config", "--bot-url", "ftp://127.0.0.1/"], 2),
+        (&["config", "--config", "missing.toml"], 2),
+    ] {
+        let ended = server.command(arguments).await;
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:#?}");
+        if code != 0 {
+            assert_eq!(ended.stdout, "", "{arguments:?}");
+            assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_settings_in_effect_are_shown_with_secrets_masked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = async |arguments: &[&str]| {
+        let mut command = program::bare(folder.path());
+        command
+            .args(arguments)
+            .env(
+                "SWITCHBOARD_TELEGRAM_TOKEN",
+                "7000000001:SECRET-secret-SECRET",
+            )
+            .env("SWITCHBOARD_TOKEN", "SECRET-SECRET-SECRET-SECRET-SECRET")
+            .env("SWITCHBOARD_ENCRYPTION_KEY", &"5ec7e7".repeat(11)[..64])
+            .env("SWITCHBOARD_BOT_URL", "http://me:SECRET@127.0.0.1:9/");
+        program::run(&mut command, "").await
+    };
+    for arguments in [&["config"][..], &["config", "--json"]] {
+        let ended = run(arguments).await;
+        assert!(!ended.ok().contains("SECRET") && !ended.stdout.contains("5ec7e7"));
+        assert!(ended.stdout.contains("****"), "{}", ended.stdout);
+    }
+    let config = run(&["config", "--json"]).await.json();
+    assert_eq!(config["listen"], "127.0.0.1:4000");
+    assert!(
+        !folder.path().join("data").exists(),
+        "looking changes nothing"
+    );
+}
+
+#[tokio::test]
+async fn help_and_version_are_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["tokens", "create", "--help"],
+    ] {
+        let mut command = program::bare(folder.path());
+        let ended = program::run(command.args(arguments), "").await;
+        assert!(!ended.ok().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn deliveries_that_wait_are_listed() {
+    let bot = crate::support::Bot::start(|_| crate::support::Reply::status(503)).await;
+    let server = Server::builder().bot(&bot.url).start().await;
+    conversation_with_a_message(&server).await;
+    bot.wait_for(1).await;
+    let listed = server
+        .command(&["deliveries", "list", "--json"])
+        .await
+        .json();
+    assert_eq!(listed["deliveries"].as_array().map(Vec::len), Some(1));
+    assert_ne!(listed["deliveries"][0]["status"], json!("dead"));
+}

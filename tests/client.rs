@@ -1,0 +1,50 @@
+//! The promise: npm `@botpress/client`, unmodified, drives every operation that is served, as a bot
+//! and as an integration. The assertions are in tests/js/client/, one script a resource.
+
+use crate::support::{Server, node};
+
+async fn script(name: &str) {
+    // Bot and integration are of one server; the echo bot answers what comes in, which fails
+    // visibly, since the integration has no Telegram token.
+    let mut server = Server::echo().await;
+    server.expect_dead_deliveries();
+    let path = format!("client/{name}.mjs");
+    let mut command = node::script("--test");
+    command
+        .args(["--test-reporter=spec", &path])
+        .env("API_URL", &server.ready.url)
+        .env("BOT_ID", &server.ready.bot_id)
+        .env("INTEGRATION_ID", &server.ready.integration_id)
+        .env("TOKEN", &server.bot().token);
+    node::run(&mut command).await;
+}
+
+#[tokio::test]
+async fn conversations_as_the_official_client_uses_them() {
+    script("conversations").await;
+}
+
+#[tokio::test]
+async fn users_as_the_official_client_uses_them() {
+    script("users").await;
+}
+
+#[tokio::test]
+async fn messages_as_the_official_client_uses_them() {
+    script("messages").await;
+}
+
+#[tokio::test]
+async fn events_as_the_official_client_uses_them() {
+    script("events").await;
+}
+
+#[tokio::test]
+async fn states_as_the_official_client_uses_them() {
+    script("states").await;
+}
+
+#[tokio::test]
+async fn errors_as_the_official_client_knows_them() {
+    script("errors").await;
+}
