@@ -138,7 +138,7 @@ mod tests {
         let (env, _clock) = switchboard_model::testing::environment(7);
         let (mut backoff, timing) = (Backoff::default(), Timing::default());
         let (mut calls, mut time) = (0, Duration::ZERO);
-        while time < Duration::from_secs(60) {
+        while time < Duration::from_mins(1) {
             calls += 1;
             time += failure.pause(&mut backoff, &env, &timing).0;
         }

@@ -189,5 +189,11 @@ fn reply(tags: &Tags) -> Option<ReplyParameters> {
     })
 }
 
+/// The parameters of a text to a thread, as Telegram gets them.
+#[cfg(test)]
+pub(super) fn parameters(thread: &Thread) -> serde_json::Value {
+    serde_json::to_value(SendMessage::to(thread, "text")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests;

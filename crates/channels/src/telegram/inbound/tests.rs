@@ -1,1 +1,426 @@
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
+use super::super::fixture::case;
+use super::*;
+
+const ACCOUNT: &str = "7000000001";
+
+fn take(update: &Value) -> Update {
+    read(ACCOUNT, &update.to_string())
+}
+
+fn thread(update: &Update) -> Option<&ExternalThread> {
+    match &update.content {
+        UpdateContent::Message(message) => Some(&message.thread),
+        UpdateContent::Event(event) => event.thread.as_ref(),
+    }
+}
+
+fn sender_id(update: &Update) -> Option<&str> {
+    match &update.content {
+        UpdateContent::Message(message) => Some(&message.sender.id),
+        UpdateContent::Event(event) => event.sender.as_ref().map(|sender| sender.id.as_str()),
+    }
+}
+
+fn message(update: &Update) -> &IncomingMessage {
+    match &update.content {
+        UpdateContent::Message(message) => message,
+        UpdateContent::Event(event) => panic!("not a message: {event:?}"),
+    }
+}
+
+fn event_of(update: &Update) -> &IncomingEvent {
+    match &update.content {
+        UpdateContent::Event(event) => event,
+        UpdateContent::Message(message) => panic!("not an event: {message:?}"),
+    }
+}
+
+/// The distinct values of what is asked of the updates that bring a message.
+fn of_messages<T: Ord>(updates: &[&Update], ask: impl Fn(&Update, &IncomingMessage) -> T) -> usize {
+    let all: BTreeSet<T> = updates
+        .iter()
+        .filter_map(|update| match &update.content {
+            UpdateContent::Message(message) => Some(ask(update, message)),
+            UpdateContent::Event(_) => None,
+        })
+        .collect();
+    all.len()
+}
+
+fn place(update: &Update) -> Option<Thread> {
+    let thread = thread(update)?;
+    Some(Thread::from_tags(&thread.tags).expect("a thread's tags say where it is"))
+}
+
+fn check_names(updates: &BTreeMap<String, Update>, groups: &Value, same: bool) {
+    for group in groups.as_array().unwrap() {
+        let names: Vec<_> = group.as_array().unwrap().iter().collect();
+        let ids: BTreeSet<_> = names
+            .iter()
+            .map(|name| thread(&updates[name.as_str().unwrap()]).map(|thread| &thread.id))
+            .collect();
+        assert_eq!(ids.len(), if same { 1 } else { names.len() }, "{group}");
+    }
+}
+
+fn check(key: &str, expected: &Value, updates: &BTreeMap<String, Update>) {
+    let all: Vec<_> = updates.values().collect();
+    let number = || usize::try_from(expected.as_u64().unwrap()).unwrap();
+    let each = || {
+        let pairs = expected.as_object().unwrap().iter();
+        pairs.map(|(name, value)| (&updates[name], value))
+    };
+    match key {
+        "same" => check_names(updates, expected, true),
+        "different" => check_names(updates, expected, false),
+        "conversations" => {
+            assert_eq!(
+                of_messages(&all, |_, said| said.thread.id.clone()),
+                number()
+            );
+        }
+        "messages_stored" | "bot_message_created" => {
+            assert_eq!(of_messages(&all, |update, _| update.once.clone()), number());
+        }
+        "users" => assert_eq!(
+            of_messages(&all, |_, said| said.sender.id.clone()),
+            number()
+        ),
+        "events" => {
+            let events = all
+                .iter()
+                .filter(|update| matches!(update.content, UpdateContent::Event(_)));
+            assert_eq!(events.count(), number());
+        }
+        "key" => {
+            for (update, key) in each() {
+                let place = place(update).expect("a thread");
+                assert_eq!(place.chat, key["chat"].as_i64().unwrap());
+                let topic = key["topic"].as_i64().map_or(Topic::None, Topic::Forum);
+                assert_eq!(place.topic, topic);
+            }
+        }
+        "reply" => {
+            for (update, reply) in each().filter(|(_, reply)| reply["method"] == "sendMessage") {
+                let call = super::super::outbound::parameters(&place(update).expect("a thread"));
+                for (name, value) in reply["params"].as_object().unwrap() {
+                    assert_eq!(&call[name], value, "{name}");
+                }
+                for name in reply["absent"].as_array().unwrap() {
+                    assert!(call.get(name.as_str().unwrap()).is_none(), "{name}");
+                }
+            }
+        }
+        "sender" => {
+            for (update, who) in each() {
+                let id = who.get("user").or(who.get("chat")).unwrap().to_string();
+                assert_eq!(sender_id(update), Some(id.as_str()));
+            }
+        }
+        "tags" => {
+            for (update, tags) in each() {
+                for (name, value) in tags.as_object().unwrap() {
+                    assert_eq!(message(update).tags.get(name), value.as_str(), "{name}");
+                }
+            }
+        }
+        "allowed_updates_include" => {
+            for kind in expected.as_array().unwrap() {
+                assert!(KINDS.contains(&kind.as_str().unwrap()), "{kind}");
+            }
+        }
+        // Everything is accepted here; nothing is sent; what must not happen is checked by the rest
+        // of each case and by `no_stand_in_becomes_a_user`.
+        "accepted" | "absent_calls" | "must_not" | "http" => {}
+        other => panic!("{other} is not checked"),
+    }
+}
+
+fn check_case(id: &str) {
+    let case = case(id);
+    let updates: BTreeMap<_, _> = case["input"]["updates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let name = entry["as"].as_str().unwrap().to_owned();
+            (name, take(&entry["update"]))
+        })
+        .collect();
+    for update in updates.values() {
+        assert!(
+            !update.once.is_empty(),
+            "{id}: recognised when it comes again"
+        );
+        for stand_in in STAND_INS {
+            assert_ne!(
+                sender_id(update),
+                Some(stand_in.to_string().as_str()),
+                "{id}"
+            );
+        }
+    }
+    for (key, expected) in case["expect"].as_object().unwrap() {
+        check(key, expected, &updates);
+    }
+}
+
+macro_rules! cases {
+    ($($name:ident = $id:literal;)*) => {$(
+        #[test]
+        fn $name() { check_case($id); }
+    )*};
+}
+
+cases! {
+    tg_in_001_a_chain_of_replies_is_no_topic = "tg-in-001";
+    tg_in_002_a_topic_number_without_its_mark_is_no_topic = "tg-in-002";
+    tg_in_003_private_chats_have_topics_too = "tg-in-003";
+    tg_in_004_a_channel_post_is_the_channels = "tg-in-004";
+    tg_in_005_anonymous_administrators_are_their_groups = "tg-in-005";
+    tg_in_006_a_forwarded_post_is_the_channels_and_is_marked = "tg-in-006";
+    tg_in_007_a_press_on_an_inaccessible_message_keeps_chat_and_presser = "tg-in-007";
+    tg_in_008_a_press_in_inline_mode_has_no_chat = "tg-in-008";
+    tg_in_010_copies_are_recognised = "tg-in-010";
+    tg_in_011_a_message_is_the_same_under_another_update_number = "tg-in-011";
+    tg_in_013_membership_changes_are_events = "tg-in-013";
+    tg_in_015_a_guest_message_is_not_of_the_chat_it_looks_like = "tg-in-015";
+}
+
+#[test]
+fn tg_in_014_messages_of_two_bots_with_one_number_differ_only_by_chat() {
+    let case = case("tg-in-014");
+    let steps = case["input"]["steps"].as_array().unwrap();
+    let updates: Vec<_> = steps
+        .iter()
+        .filter_map(|step| step["returns"].get(0))
+        .map(take)
+        .collect();
+    let messages = of_messages(&updates.iter().collect::<Vec<_>>(), |update, _| {
+        update.once.clone()
+    });
+    assert_eq!(messages, 2);
+    // What is not a message is told apart by the bot whose numbers they are.
+    let update = json!({ "update_id": 5, "poll": { "id": "1" } }).to_string();
+    assert_ne!(read("1", &update).once, read("2", &update).once);
+    assert_eq!(read("1", &update).once, read("1", &update).once);
+}
+
+fn private(more: &Value) -> Value {
+    let mut message = json!({
+        "message_id": 11, "date": 1_790_000_001,
+        "chat": { "id": 501, "type": "private", "first_name": "Ada" },
+        "from": { "id": 501, "is_bot": false, "first_name": "Ada", "last_name": "L", "username": "ada" },
+        "text": "hello",
+    });
+    for (name, value) in more.as_object().unwrap() {
+        message[name] = value.clone();
+    }
+    json!({ "update_id": 1, "message": message })
+}
+
+#[test]
+fn a_text_carries_its_words_its_ids_and_its_author() {
+    let update = take(&private(&json!({
+        "text": "nul \u{0}here", "reply_to_message": { "message_id": 7 },
+    })));
+    assert_eq!(update.once, ["message", "", "501", "11"]);
+    let message = message(&update);
+    assert_eq!(message.kind, "text");
+    assert_eq!(message.payload.as_str(), "{\"text\":\"nul \u{fffd}here\"}");
+    assert_eq!(
+        message.tags,
+        Tags::from_iter([
+            ("id", "11"),
+            ("chatId", "501"),
+            ("date", "1790000001"),
+            ("replyTo", "7"),
+        ])
+    );
+    assert_eq!(message.thread.id, "501");
+    assert_eq!(
+        message.thread.tags,
+        Tags::from_iter([("chatId", "501"), ("chatType", "private")])
+    );
+    assert_eq!(message.sender.id, "501");
+    assert_eq!(message.sender.name.as_deref(), Some("Ada L"));
+    assert_eq!(message.sender.tags, Tags::from_iter([("username", "ada")]));
+}
+
+#[test]
+fn ids_and_dates_wider_than_32_bits_stay_as_they_are() {
+    let update = take(&private(&json!({
+        "message_id": 4_294_967_297_i64, "date": 4_102_444_800_i64,
+        "chat": { "id": -4_503_599_627_370_495_i64, "type": "supergroup" },
+        "from": { "id": 4_503_599_627_370_495_i64, "is_bot": false, "first_name": "Ada" },
+    })));
+    let message = message(&update);
+    assert_eq!(message.thread.id, "-4503599627370495");
+    assert_eq!(message.sender.id, "4503599627370495");
+    assert_eq!(message.tags.get("id"), Some("4294967297"));
+    assert_eq!(message.tags.get("date"), Some("4102444800"));
+}
+
+#[test]
+fn a_business_chat_is_another_thread_and_numbers_its_messages_apart() {
+    let mut update = private(&json!({ "business_connection_id": "bc-1" }));
+    let message_fields = update["message"].take();
+    let update = take(&json!({ "update_id": 1, "business_message": message_fields }));
+    assert_eq!(message(&update).thread.id, "business:bc-1/501");
+    assert_eq!(update.once, ["message", "bc-1", "501", "11"]);
+}
+
+#[test]
+fn what_a_bot_says_for_a_business_account_is_no_message_to_answer() {
+    let mut update = private(&json!({
+        "business_connection_id": "bc-1",
+        "sender_business_bot": { "id": 7_000_000_001_i64, "is_bot": true, "first_name": "S" },
+    }));
+    let message_fields = update["message"].take();
+    let update = take(&json!({ "update_id": 1, "business_message": message_fields }));
+    assert_eq!(event_of(&update).kind, "business_message");
+}
+
+#[test]
+fn a_channels_direct_messages_are_a_thread_a_person() {
+    let update = take(&private(&json!({
+        "chat": { "id": -1_002_200_000_009_i64, "type": "supergroup", "is_direct_messages": true },
+        "direct_messages_topic": { "topic_id": 501 }, "message_thread_id": 501,
+    })));
+    assert_eq!(message(&update).thread.id, "-1002200000009/direct/501");
+}
+
+#[test]
+fn message_0_is_no_identity() {
+    let first = take(&private(&json!({ "message_id": 0 })));
+    let mut other = private(&json!({ "message_id": 0 }));
+    other["update_id"] = json!(2);
+    assert_eq!(message(&first).tags.get("id"), None);
+    assert_ne!(first.once, take(&other).once);
+    assert_eq!(first.once, take(&private(&json!({ "message_id": 0 }))).once);
+}
+
+#[test]
+fn what_one_person_only_sees_belongs_to_no_conversation() {
+    let update = take(&private(&json!({
+        "message_id": 0, "ephemeral_message_id": 3,
+        "chat": { "id": -1_002_100_000_001_i64, "type": "supergroup" },
+    })));
+    assert_eq!(event_of(&update).kind, "message");
+    assert!(thread(&update).is_none());
+}
+
+#[test]
+fn a_photo_an_edit_and_an_upgrade_are_events_of_their_conversation() {
+    let photo = json!({ "text": null, "photo": [{ "file_id": "p" }], "caption": "see" });
+    let upgrade = json!({ "text": null, "migrate_to_chat_id": -1_002_100_000_002_i64 });
+    for more in [photo, upgrade] {
+        let raw = private(&more);
+        let update = take(&raw);
+        let event = event_of(&update);
+        assert_eq!(event.kind, "message");
+        assert_eq!(event.payload.as_str(), format!("{{\"update\":{raw}}}"));
+        assert_eq!(thread(&update).unwrap().id, "501");
+        assert_eq!(sender_id(&update), Some("501"));
+    }
+    let edited = json!({ "update_id": 2, "edited_message": private(&json!({}))["message"] });
+    let update = take(&edited);
+    assert_eq!(event_of(&update).kind, "edited_message");
+    assert_eq!(thread(&update).unwrap().id, "501");
+}
+
+#[test]
+fn an_edit_with_the_same_content_is_new_under_another_number_and_the_reverse() {
+    let edit = |id: i64, text: &str| {
+        let edited = private(&json!({ "text": text }))["message"].clone();
+        take(&json!({ "update_id": id, "edited_message": edited })).once
+    };
+    assert_ne!(edit(1, "a"), edit(2, "a"));
+    assert_ne!(edit(1, "a"), edit(1, "b"));
+    assert_eq!(edit(1, "a"), edit(1, "a"));
+}
+
+#[test]
+fn a_reaction_in_a_forum_names_no_topic_so_it_belongs_to_none() {
+    let reaction = |chat: Value| {
+        take(&json!({ "update_id": 1, "message_reaction": {
+            "chat": chat, "message_id": 5, "date": 1, "old_reaction": [], "new_reaction": [],
+            "user": { "id": 501, "is_bot": false, "first_name": "Ada" },
+        } }))
+    };
+    let forum = reaction(json!({ "id": -100, "type": "supergroup", "is_forum": true }));
+    assert!(thread(&forum).is_none());
+    assert_eq!(sender_id(&forum), Some("501"));
+    let group = reaction(json!({ "id": -100, "type": "supergroup" }));
+    assert_eq!(thread(&group).unwrap().id, "-100");
+}
+
+#[test]
+fn every_kind_that_is_asked_for_is_an_event_under_its_own_name() {
+    for kind in KINDS {
+        let update = take(&json!({ "update_id": 1, kind: {
+            "message_id": 1, "chat": { "id": 5, "type": "private" }, "date": 1,
+        } }));
+        assert_eq!(event_of(&update).kind, kind);
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_kept_whole() {
+    for raw in [
+        r#"{"update_id":1}"#,
+        r#"{"update_id":1,"message":5}"#,
+        r#"{"update_id":1,"message":{"message_id":"x","chat":{"id":1},"text":"hi"}}"#,
+        r#"{"update_id":1,"message":{"message_id":1,"chat":{"id":1},"text":"hi","sender_chat":7}}"#,
+        r#"{"update_id":"x","Weird Name":{}}"#,
+        "[1,2]",
+        r#"{"update_id":1,"message":{"message_id":99999999999999999999,"chat":{"id":1}}}"#,
+    ] {
+        let update = read(ACCOUNT, raw);
+        let event = event_of(&update);
+        assert_eq!(event.kind, "unknown", "{raw}");
+        assert_eq!(event.payload.as_str(), format!("{{\"update\":{raw}}}"));
+        assert!(event.thread.is_none() && event.sender.is_none());
+        assert!(!update.once.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_json_that_can_be_kept_is_kept_as_text() {
+    let half_pair = r#"{"update_id":1,"message":{"message_id":1,"chat":{"id":1},"text":"\ud800"}}"#;
+    let deep = format!(
+        r#"{{"update_id":7,"poll":{}{}}}"#,
+        "[".repeat(300),
+        "]".repeat(300)
+    );
+    for raw in [half_pair, &deep] {
+        let update = read(ACCOUNT, raw);
+        let payload: Value = event_of(&update).payload.read().unwrap();
+        assert_eq!(payload["raw"], *raw);
+    }
+    assert_eq!(update_id(half_pair), Some(1));
+    assert_eq!(update_id(&deep), Some(7));
+}
+
+#[test]
+fn a_kind_newer_than_this_program_keeps_its_name_and_is_attributed_to_nobody() {
+    let update = take(&json!({
+        "update_id": 1, "hologram": { "chat": { "id": 1 }, "from": { "id": 2 } },
+    }));
+    assert_eq!(event_of(&update).kind, "hologram");
+    assert!(thread(&update).is_none() && sender_id(&update).is_none());
+}
+
+#[test]
+fn an_unimportant_field_of_another_shape_costs_no_message() {
+    let update = take(&private(&json!({
+        "from": { "id": 501, "first_name": 5, "username": ["x"], "is_bot": "no" },
+        "chat": { "id": 501, "type": 3, "title": {} },
+        "date": "yesterday", "reply_to_message": "x", "is_automatic_forward": 1, "new_field": {},
+    })));
+    assert_eq!(message(&update).payload.as_str(), r#"{"text":"hello"}"#);
+}

@@ -1,1 +1,476 @@
+use std::sync::Mutex;
 
+use serde_json::{Value, json};
+use switchboard_model::{
+    Conversation, ConversationId, Direction, Error, Json, MessageId, Result, Timestamp, User,
+    UserId,
+};
+
+use super::super::fixture::{Api, Bench, Reply, case};
+use super::*;
+
+/// Parts kept in memory.
+#[derive(Default)]
+struct Kept {
+    sent: Vec<SentPart>,
+    recorded: Mutex<Vec<SentPart>>,
+    refuses: bool,
+}
+
+#[async_trait]
+impl Parts for Kept {
+    fn sent(&self) -> &[SentPart] {
+        &self.sent
+    }
+
+    async fn record(&self, part: SentPart) -> Result<()> {
+        if self.refuses {
+            return Err(Error::Busy);
+        }
+        self.recorded.lock().unwrap().push(part);
+        Ok(())
+    }
+}
+
+struct Desk {
+    bench: Bench,
+    api: Api,
+    parts: Kept,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        Self {
+            bench: Bench::new().await,
+            api: Api::start().await,
+            parts: Kept::default(),
+        }
+    }
+
+    fn outgoing(&self, place: &[(&str, &str)], kind: &str, payload: &Value) -> Outgoing {
+        let (env, integration) = (self.bench.engine.env(), &self.bench.integration);
+        let conversation = ConversationId::new(env.ulid());
+        let user = UserId::from(integration.bot);
+        let at = Timestamp::default();
+        Outgoing {
+            message: Message {
+                id: MessageId::new(env.ulid()),
+                conversation,
+                user,
+                direction: Direction::Outgoing,
+                kind: kind.to_owned(),
+                payload: Json::from_serialize(payload).unwrap(),
+                tags: Tags::new(),
+                synthetic: false,
+                seq: 1,
+                created_at: at,
+                updated_at: at,
+                delivery: None,
+            },
+            user: User {
+                id: user,
+                bot: integration.bot,
+                integration: None,
+                tags: Tags::new(),
+                name: None,
+                picture_url: None,
+                created_at: at,
+                updated_at: at,
+            },
+            conversation: Conversation {
+                id: conversation,
+                bot: integration.bot,
+                integration: integration.id,
+                alias: integration.alias.clone(),
+                channel: "channel".to_owned(),
+                tags: place.iter().copied().collect(),
+                created_at: at,
+                updated_at: at,
+            },
+            attempt: 1,
+        }
+    }
+
+    fn text(&self, text: &str) -> Outgoing {
+        self.outgoing(&[("id", "501")], "text", &json!({ "text": text }))
+    }
+
+    async fn send(&self, message: &Outgoing) -> SendOutcome {
+        self.send_within(message, Duration::from_mins(1)).await
+    }
+
+    async fn send_within(&self, message: &Outgoing, lease: Duration) -> SendOutcome {
+        let account = self.bench.account(&self.api.url);
+        account.send(message, &self.parts, Lease::new(lease)).await
+    }
+
+    fn sent(&self) -> Vec<Value> {
+        self.api.calls("sendMessage")
+    }
+}
+
+/// A string of a case, which may be a generator.
+fn generated(value: &Value) -> String {
+    if let Some(text) = value.as_str() {
+        return text.to_owned();
+    }
+    if let Some(pieces) = value["concat"].as_array() {
+        return pieces.iter().map(generated).collect();
+    }
+    let (text, count) = (generated(&value["repeat"][0]), &value["repeat"][1]);
+    text.repeat(usize::try_from(count.as_u64().unwrap()).unwrap())
+}
+
+fn permanent(error: &str) -> SendOutcome {
+    SendOutcome::Permanent {
+        error: error.to_owned(),
+    }
+}
+
+/// The texts of a case's messages of type text, each sent.
+async fn send_texts(id: &str, place: &[(&str, &str)]) -> (Desk, Vec<String>, Vec<SendOutcome>) {
+    let desk = Desk::new().await;
+    let (mut texts, mut outcomes) = (Vec::new(), Vec::new());
+    for message in case(id)["input"]["messages"].as_array().unwrap() {
+        if message["type"] != "text" {
+            continue;
+        }
+        let text = generated(&message["payload"]["text"]);
+        let outgoing = desk.outgoing(place, "text", &json!({ "text": text }));
+        outcomes.push(desk.send(&outgoing).await);
+        texts.push(text);
+    }
+    for call in desk.sent() {
+        let text = call["text"].as_str().unwrap();
+        assert!(text.encode_utf16().count() <= 4096);
+        assert!(text.contains(|c: char| !c.is_whitespace()));
+        assert_eq!(call.get("parse_mode"), None);
+    }
+    (desk, texts, outcomes)
+}
+
+fn joined(desk: &Desk) -> String {
+    let sent = desk.sent();
+    sent.iter()
+        .map(|call| call["text"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn tg_out_001_and_003_long_texts_arrive_whole_in_order() {
+    for (id, count) in [("tg-out-001", 3), ("tg-out-003", 3)] {
+        let (desk, texts, outcomes) = send_texts(id, &[("id", "501")]).await;
+        assert_eq!(desk.sent().len(), count, "{id}");
+        assert_eq!(joined(&desk), texts.concat(), "{id}");
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| matches!(outcome, SendOutcome::Done(_)))
+        );
+    }
+}
+
+#[tokio::test]
+async fn tg_out_002_one_long_word_loses_only_spaces_at_seams() {
+    let (desk, texts, outcomes) = send_texts("tg-out-002", &[("id", "501")]).await;
+    assert!((3..=4).contains(&desk.sent().len()));
+    let letters = |text: &str| text.replace(' ', "");
+    assert_eq!(letters(&joined(&desk)), letters(&texts.concat()));
+    assert!(matches!(outcomes[0], SendOutcome::Done(_)));
+}
+
+#[tokio::test]
+async fn tg_out_010_what_shows_nothing_fails_at_once_and_the_rest_goes_on() {
+    let (desk, _, outcomes) = send_texts("tg-out-010", &[("id", "501")]).await;
+    let (visible, blank) = outcomes.split_last().unwrap();
+    for outcome in blank {
+        assert_eq!(
+            *outcome,
+            permanent("nothing to send: the text shows nothing")
+        );
+    }
+    assert!(matches!(visible, SendOutcome::Done(_)));
+    assert_eq!(joined(&desk), "visible");
+}
+
+#[tokio::test]
+async fn tg_out_014_every_part_goes_to_the_topic() {
+    let chat = [
+        ("id", "-1002100000001/42"),
+        ("chatId", "-1002100000001"),
+        ("threadId", "42"),
+    ];
+    let (desk, ..) = send_texts("tg-out-014", &chat).await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 3);
+    for call in sent {
+        assert_eq!(call["chat_id"], -1_002_100_000_001_i64);
+        assert_eq!(call["message_thread_id"], 42);
+    }
+}
+
+#[tokio::test]
+async fn tg_out_015_reserved_characters_go_out_verbatim_in_one_call() {
+    let (desk, texts, _) = send_texts("tg-out-015", &[("id", "501")]).await;
+    assert_eq!(desk.sent().len(), 1);
+    assert_eq!(joined(&desk), texts[0]);
+}
+
+#[tokio::test]
+async fn a_sent_message_gets_telegrams_ids_and_its_parts_are_recorded() {
+    let desk = Desk::new().await;
+    let outcome = desk.send(&desk.text(&"x".repeat(4097))).await;
+    let tags = Tags::from_iter([("id", "2"), ("ids", "1,2")]);
+    assert_eq!(outcome, SendOutcome::Done(tags));
+    let part = |part: u32, id: &str| SentPart {
+        part,
+        external_id: id.to_owned(),
+    };
+    assert_eq!(
+        *desk.parts.recorded.lock().unwrap(),
+        [part(0, "1"), part(1, "2")]
+    );
+}
+
+#[tokio::test]
+async fn a_retry_goes_on_behind_the_parts_that_left() {
+    let mut desk = Desk::new().await;
+    desk.parts.sent = vec![SentPart {
+        part: 0,
+        external_id: "70".to_owned(),
+    }];
+    let text = format!("{}b", "a".repeat(4096));
+    let outcome = desk.send(&desk.text(&text)).await;
+    assert_eq!(joined(&desk), "b");
+    let tags = Tags::from_iter([("id", "1"), ("ids", "70,1")]);
+    assert_eq!(outcome, SendOutcome::Done(tags));
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_recorded_stops_the_try() {
+    let mut desk = Desk::new().await;
+    desk.parts.refuses = true;
+    let outcome = desk.send(&desk.text(&"x".repeat(9000))).await;
+    assert!(
+        matches!(outcome, SendOutcome::Uncertain { .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(desk.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_begun_when_the_lease_is_nearly_over() {
+    let desk = Desk::new().await;
+    let outcome = desk
+        .send_within(&desk.text("late"), Duration::from_millis(500))
+        .await;
+    assert!(matches!(outcome, SendOutcome::Retry { .. }), "{outcome:?}");
+    assert!(desk.sent().is_empty());
+}
+
+#[tokio::test]
+async fn business_and_direct_threads_are_answered_where_they_are() {
+    let desk = Desk::new().await;
+    for place in ["business:bc-1/501", "-1002200000009/direct/501"] {
+        let outgoing = desk.outgoing(&[("id", place)], "text", &json!({ "text": "x" }));
+        desk.send(&outgoing).await;
+    }
+    let sent = desk.sent();
+    assert_eq!(sent[0]["business_connection_id"], "bc-1");
+    assert_eq!(sent[0]["chat_id"], 501);
+    assert_eq!(sent[1]["direct_messages_topic_id"], 501);
+    assert_eq!(sent[1].get("message_thread_id"), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_says_so_and_calls_nobody() {
+    let desk = Desk::new().await;
+    let text = json!({ "text": "x" });
+    for (place, kind, payload, words) in [
+        (
+            "501",
+            "image",
+            json!({ "imageUrl": "https://ex.test/a.png" }),
+            "not supported",
+        ),
+        ("501", "text", json!({ "txt": "x" }), "payload.text"),
+        ("501", "text", json!({ "text": 5 }), "payload.text"),
+        ("@news", "text", text.clone(), "tag id is \"@news\""),
+        ("1/2/3", "text", text.clone(), "tag id"),
+    ] {
+        let outcome = desk
+            .send(&desk.outgoing(&[("id", place)], kind, &payload))
+            .await;
+        let SendOutcome::Permanent { error } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(desk.sent().is_empty());
+}
+
+#[tokio::test]
+async fn markdown_goes_out_as_it_is_written() {
+    let desk = Desk::new().await;
+    let payload = json!({ "markdown": "**bold** `x_1`" });
+    desk.send(&desk.outgoing(&[("id", "501")], "markdown", &payload))
+        .await;
+    assert_eq!(joined(&desk), "**bold** `x_1`");
+}
+
+#[tokio::test]
+async fn tg_fail_001_a_wait_of_telegrams_is_passed_on() {
+    let desk = Desk::new().await;
+    let case = case("tg-fail-001");
+    let body = case["input"]["answers"][0]["body"].clone();
+    desk.api.script("sendMessage", Reply::Json(429, body));
+    assert_eq!(
+        desk.send(&desk.text("A1")).await,
+        SendOutcome::Wait {
+            after: Duration::from_secs(5),
+            error: "Too Many Requests: retry after 5".to_owned(),
+        }
+    );
+}
+
+#[tokio::test]
+async fn tg_fail_003_and_009_final_answers_are_kept_word_for_word_after_one_call() {
+    for (id, place) in [("tg-fail-003", "501"), ("tg-fail-009", "-1002100000001/42")] {
+        let case = case(id);
+        for answer in case["input"]["send_each_with_answer"].as_array().unwrap() {
+            let desk = Desk::new().await;
+            let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
+            let reply = Reply::Json(status, answer["body"].clone());
+            desk.api.script("sendMessage", reply);
+            let message = desk.outgoing(&[("id", place)], "text", &json!({ "text": "x" }));
+            let words = answer["body"]["description"].as_str().unwrap();
+            assert_eq!(desk.send(&message).await, permanent(words));
+            assert_eq!(desk.sent().len(), 1, "{words}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tg_fail_005_a_refused_token_is_told_to_people_until_it_works() {
+    let desk = Desk::new().await;
+    desk.api
+        .script("sendMessage", Reply::refused(401, "Unauthorized"));
+    let account = desk.bench.account(&desk.api.url);
+    let lease = Lease::new(Duration::from_mins(1));
+    let outcome = account.send(&desk.text("later"), &desk.parts, lease).await;
+    assert!(
+        matches!(outcome, SendOutcome::AccountBroken { .. }),
+        "{outcome:?}"
+    );
+    let condition = format!("{:?}", desk.bench.condition());
+    assert!(condition.contains("refuses the bot token"), "{condition}");
+    let outcome = account.send(&desk.text("later"), &desk.parts, lease).await;
+    assert!(matches!(outcome, SendOutcome::Done(_)));
+    assert_eq!(
+        desk.bench.condition(),
+        Some(switchboard_engine::Condition::Well)
+    );
+}
+
+#[tokio::test]
+async fn tg_fail_006_a_page_is_a_passing_failure_and_is_not_kept() {
+    let desk = Desk::new().await;
+    desk.api.script(
+        "sendMessage",
+        Reply::Text(502, "<html>502 Bad Gateway</html>"),
+    );
+    assert_eq!(
+        desk.send(&desk.text("x")).await,
+        SendOutcome::Retry {
+            error: "HTTP 502, not JSON".to_owned()
+        }
+    );
+}
+
+#[tokio::test]
+async fn tg_fail_007_refused_hung_and_reset_connections_are_told_apart() {
+    let mut desk = Desk::new().await;
+    let message = desk.text("x");
+
+    desk.api.script("sendMessage", Reply::Hang);
+    let hung = desk
+        .send_within(&message, Duration::from_millis(1500))
+        .await;
+    assert!(matches!(hung, SendOutcome::Uncertain { .. }), "{hung:?}");
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    desk.api.url = format!("http://{}", listener.local_addr().unwrap());
+    let reset = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 64 * 1024];
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
+        assert!(read.unwrap() > 0);
+        // Dropped with the request read and no answer given, and the listener with it.
+    });
+    let lost = desk.send(&message).await;
+    reset.await.unwrap();
+    assert!(matches!(lost, SendOutcome::Uncertain { .. }), "{lost:?}");
+
+    let refused = desk.send(&message).await;
+    assert!(matches!(refused, SendOutcome::Retry { .. }), "{refused:?}");
+    let told = format!("{hung:?}{lost:?}{refused:?}");
+    assert!(!told.contains("SECRET"), "{told}");
+}
+
+#[tokio::test]
+async fn tg_fail_008_text_that_cannot_be_parsed_is_not_sent_twice() {
+    let desk = Desk::new().await;
+    let words = "Bad Request: can't parse entities: Can't find end of the entity";
+    desk.api.script("sendMessage", Reply::refused(400, words));
+    // It went out as plain text, so the same once more would fail the same way.
+    assert_eq!(desk.send(&desk.text("x")).await, permanent(words));
+    assert_eq!(desk.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn tg_fail_010_an_answer_survives_the_message_it_answers() {
+    let desk = Desk::new().await;
+    let mut message = desk.text(&format!("{} b", "a".repeat(4096)));
+    message.message.tags.insert("replyTo", "55");
+    let gone = Reply::refused(400, "Bad Request: message to be replied not found");
+    desk.api.script("sendMessage", gone);
+    assert!(matches!(desk.send(&message).await, SendOutcome::Done(_)));
+    let sent = desk.sent();
+    assert_eq!(
+        sent[0]["reply_parameters"],
+        json!({ "message_id": 55, "allow_sending_without_reply": true })
+    );
+    assert_eq!(sent[1].get("reply_parameters"), None);
+    assert_eq!(sent[0]["text"], sent[1]["text"]);
+    assert_eq!(
+        sent[2].get("reply_parameters"),
+        None,
+        "only the first part answers"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_the_token_does_not_get_it_into_an_error() {
+    let desk = Desk::new().await;
+    let words = format!(
+        "no such path /bot{}/sendMessage",
+        super::super::fixture::TOKEN
+    );
+    desk.api.script("sendMessage", Reply::refused(400, &words));
+    let outcome = desk.send(&desk.text("x")).await;
+    assert_eq!(outcome, permanent("no such path /bot<token>/sendMessage"));
+    let debug = format!("{:?}", desk.bench.account(&desk.api.url));
+    assert!(!debug.contains("SECRET"), "{debug}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let desk = Desk::new().await;
+    desk.api.script("sendMessage", Reply::Text(302, ""));
+    let outcome = desk.send(&desk.text("x")).await;
+    assert!(
+        matches!(outcome, SendOutcome::AccountBroken { .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(desk.sent().len(), 1);
+}
