@@ -248,7 +248,7 @@ fn create(path: &Path) -> std::io::Result<()> {
 }
 
 fn open_writer(path: &Path) -> Done<Connection> {
-    let mut connection = connect(path, Duration::from_secs(30))?;
+    let mut connection = connect(path, checkpoint::PATIENCE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     schema::migrate(&mut connection)?;
@@ -256,8 +256,8 @@ fn open_writer(path: &Path) -> Done<Connection> {
 }
 
 fn open_checkpointer(path: &Path) -> Done<Connection> {
-    // Short: while it waits for a reader, the writer waits too.
-    connect(path, Duration::from_millis(200))
+    // Short: closing waits for readers no longer than this.
+    connect(path, Duration::from_secs(1))
 }
 
 fn connect(path: &Path, patience: Duration) -> Done<Connection> {

@@ -119,7 +119,7 @@ pub(crate) fn run(
     shared: &Arc<Shared>,
     mut connection: Connection,
     mut queue: mpsc::Receiver<Request>,
-    checkpointer: Checkpointer,
+    mut checkpointer: Checkpointer,
 ) {
     let pages = Arc::new(AtomicI64::new(0));
     let seen = Arc::clone(&pages);
@@ -152,7 +152,9 @@ pub(crate) fn run(
         }
         if !jobs.is_empty() {
             commit_all(shared, &connection, jobs);
-            checkpointer.log_has(pages.load(Ordering::Relaxed));
+            if !shared.is_poisoned() {
+                checkpointer.after_commit(&connection, pages.load(Ordering::Relaxed));
+            }
         }
     }
     // Those who come now are told at once; those who waited behind are told by the queue's end.
