@@ -1,0 +1,19 @@
+//! The API in process: the router over the embedded store, a clock moved by hand, no network.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of tests may fail as a test does"
+)]
+
+mod cases;
+mod conversations;
+mod errors;
+mod events;
+mod health;
+mod isolation;
+mod messages;
+mod reading;
+mod states;
+mod support;
+mod users;
+mod webhook;
