@@ -23,8 +23,16 @@ pub struct Install<'a> {
 /// The integrations that each bot is made with. Telegram's exists without a token, inactive, so
 /// that it can be called before it is plugged in.
 pub const BUILT_IN: [Install<'static>; 2] = [
-    Install { alias: "telegram", platform: "telegram", active: false },
-    Install { alias: "terminal", platform: "terminal", active: true },
+    Install {
+        alias: "telegram",
+        platform: "telegram",
+        active: false,
+    },
+    Install {
+        alias: "terminal",
+        platform: "terminal",
+        active: true,
+    },
 ];
 
 /// A bot that was made, and its token, which is shown this once.

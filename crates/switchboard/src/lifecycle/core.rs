@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
+use switchboard_channels::{telegram::Telegram, terminal::Terminal};
 use switchboard_engine::access::BUILT_IN;
 use switchboard_engine::{Engine, keys};
+use switchboard_integration::Integration as _;
 use switchboard_model::{BotId, Error, Integration, Kind};
 use switchboard_store_sqlite::SqliteStore;
 
@@ -33,7 +35,8 @@ impl Core {
             std::fs::create_dir_all(parent)?;
         }
         let store = SqliteStore::open(&config.database)?;
-        let engine = Engine::new(Arc::new(store.clone()), env, vault);
+        let engine = Engine::new(Arc::new(store.clone()), env, vault)
+            .with_definitions([Telegram.definition(), Terminal.definition()]);
         // The folder's lock is the lease: whoever had something in flight is gone.
         engine.store().release_in_flight(engine.env().now()).await?;
         let core = Self::first_bot(engine, store, folder, config).await?;
