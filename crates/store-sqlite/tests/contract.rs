@@ -1,4 +1,6 @@
-//! The contract suite, on SQLite.
+//! The contract suite, on this backend.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails must panic")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

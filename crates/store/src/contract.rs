@@ -108,7 +108,8 @@ macro_rules! contract_tests {
                 racing_redeliveries_are_stored_once;
             isolation:
                 nothing_of_another_bot_is_read
-                nothing_of_another_bot_is_written;
+                nothing_of_another_bot_is_written
+                nothing_new_refers_to_another_bots;
             restart:
                 what_was_answered_is_there_after_a_restart
                 a_sweep_removes_the_rest_of_what_was_deleted

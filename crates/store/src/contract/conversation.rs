@@ -224,7 +224,7 @@ pub async fn create_unless_names_the_existing_one(factory: &dyn Factory) {
     command.unless = Some(tags([("id", "1")]));
     let exists = world.store.create_conversation(command.clone()).await;
     assert_eq!(exists.unwrap(), Created::Exists(first.id));
-    command.place.channel = "another".to_owned();
+    command.place.channel = String::from("another");
     let made = world.store.create_conversation(command).await.unwrap();
     assert!(matches!(made, Created::Created(_)));
     assert_eq!(world.conversations().await.len(), 3);
