@@ -35,7 +35,7 @@ pub(crate) fn join_all(
 ) -> Done<()> {
     for id in users {
         let user = user::number(connection, bot, *id)?
-            .ok_or_else(|| Error::reference("participants", Kind::User, id))?;
+            .ok_or_else(|| Error::reference("userId", Kind::User, id))?;
         join(connection, conversation, user)?;
     }
     Ok(())
