@@ -1,21 +1,18 @@
-//! The outbox as its workers and people see it.
+//! The outbox as its workers see it. How people see it is in `record.rs`.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 use switchboard_model::{
-    BotId, ConversationId, DeliveryId, Direction, Error, EventId, MessageId, Result, TagPatch,
-    Tags, Timestamp, UserId,
+    BotId, ConversationId, DeliveryId, Direction, Result, TagPatch, Tags, Timestamp, UserId,
 };
 use switchboard_store::{
-    Claim, Claimed, ClaimedDelivery, Cursor, DeliveryRecord, DeliveryRecordStatus, DeliveryStore,
-    Finish, Lane, MessageUpdate, Outcome, OutgoingMessage, Page, PageRequest, Reply, SentPart,
-    SortOrder, Subject,
+    Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
+    Lane, MessageUpdate, Outcome, OutgoingMessage, Page, PageRequest, Reply, SentPart, Subject,
 };
 
 use crate::failure::{Done, Failure};
-use crate::query::{self, Query};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, message, outbox, rows, user};
+use crate::{SqliteStore, conversation, event, message, outbox, record, rows, user};
 
 const DESTINATION: &str = "SELECT id FROM integration WHERE public = ?1";
 const FREE_EXPIRED: &str = "UPDATE delivery SET status = 1, due_at = leased_until,
@@ -48,36 +45,6 @@ const RELEASE: &str = "UPDATE delivery SET status = 1, due_at = ?1, leased_until
 const CONVERSATION: &str = "SELECT public FROM conversation WHERE id = ?1";
 const ACTIVE: &str = "SELECT 1 FROM delivery
     WHERE destination IN (0, ?1) AND conversation = ?2 AND status < 3 LIMIT 1";
-const REPLAYED: &str = "SELECT destination, conversation FROM delivery WHERE id = ?1";
-// A new number is a new place, at the end of the line.
-const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery), status = ?2,
-        due_at = ?3, trying_since = NULL
-    WHERE id = ?1";
-macro_rules! select_record {
-    () => {
-        "SELECT d.id, d.public, e.public, m.public, c.public, d.status, d.attempts, d.error,
-            d.created_at
-        FROM delivery d
-        LEFT JOIN event e ON e.id = d.event
-        LEFT JOIN message m ON m.id = d.message
-        LEFT JOIN conversation c ON c.id = d.conversation"
-    };
-}
-const RECORD: &str = concat!(
-    select_record!(),
-    " WHERE d.public = ?1 AND d.bot = (SELECT id FROM bot WHERE public = ?2)
-        AND (d.conversation IS NULL OR c.deleted_at IS NULL)"
-);
-const OF_CONVERSATION: &str = "d.id IN (
-    SELECT x.id FROM message y CROSS JOIN delivery x ON x.message = y.id WHERE y.conversation = ?
-    UNION ALL
-    SELECT x.id FROM message y CROSS JOIN event z ON z.message = y.id
-        CROSS JOIN delivery x ON x.event = z.id
-        WHERE y.conversation = ? AND z.payload IS NULL
-    UNION ALL
-    SELECT x.id FROM event z CROSS JOIN delivery x ON x.event = z.id
-        WHERE z.conversation = ? AND z.payload IS NOT NULL)";
-
 fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
     match lane {
         Lane::Bots => Ok(Some(outbox::BOTS)),
@@ -143,7 +110,17 @@ fn take(connection: &Connection, id: i64, claim: Claim) -> Done<ClaimedDelivery>
             Ok((delivery, row.get(5)?, row.get(6)?))
         })?;
     let (mut delivery, event, message) = taken.pop().ok_or_else(|| rows::gone("a due delivery"))?;
-    delivery.subject = subject(connection, event, message)?;
+    delivery.subject = match subject(connection, event, message) {
+        // One that cannot be read would be claimed first for ever and hold up the whole lane.
+        Err(
+            error @ (Failure::Damage(_)
+            | Failure::Sql(rusqlite::Error::FromSqlConversionFailure(..))),
+        ) => {
+            tracing::error!(?error, delivery = %delivery.id, "a delivery is damaged; it is given up");
+            Subject::Gone
+        }
+        subject => subject?,
+    };
     Ok(delivery)
 }
 
@@ -320,121 +297,6 @@ fn release_in_flight(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
     Ok(released.len())
 }
 
-/// A record with its number.
-type Record = rows::Numbered<DeliveryRecord>;
-
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let status: u8 = row.get(5)?;
-    Ok(Record {
-        id: row.get(0)?,
-        value: DeliveryRecord {
-            id: DeliveryId::from_bytes(row.get(1)?),
-            event: row.get::<_, Option<[u8; 16]>>(2)?.map(EventId::from_bytes),
-            message: row
-                .get::<_, Option<[u8; 16]>>(3)?
-                .map(MessageId::from_bytes),
-            conversation: row
-                .get::<_, Option<[u8; 16]>>(4)?
-                .map(ConversationId::from_bytes),
-            status: match status {
-                outbox::IN_FLIGHT => DeliveryRecordStatus::InFlight,
-                outbox::DELIVERED => DeliveryRecordStatus::Delivered,
-                outbox::UNCERTAIN => DeliveryRecordStatus::Uncertain,
-                outbox::DEAD => DeliveryRecordStatus::Dead,
-                _ => DeliveryRecordStatus::Pending,
-            },
-            attempts: row.get(6)?,
-            error: row.get(7)?,
-            created_at: rows::time(row, 8)?,
-        },
-    })
-}
-
-fn list(
-    connection: &Connection,
-    bot: BotId,
-    status: Option<DeliveryRecordStatus>,
-    conversation: Option<ConversationId>,
-    page: PageRequest,
-) -> Done<Page<DeliveryRecord>> {
-    let Some(bot) = rows::bot(connection, bot)? else {
-        return Ok(query::empty());
-    };
-    let mut query = Query::new(select_record!());
-    query.and("(d.conversation IS NULL OR c.deleted_at IS NULL)");
-    if let Some(id) = conversation {
-        let Some(conversation) = conversation::number(connection, bot, id)? else {
-            return Ok(query::empty());
-        };
-        query.and_value("+d.bot = ?", bot);
-        query.and_values(OF_CONVERSATION, [conversation; 3]);
-    } else {
-        query.and_value("d.bot = ?", bot);
-    }
-    match status {
-        None => {}
-        Some(DeliveryRecordStatus::Pending) => query.and("d.status IN (0, 1)"),
-        Some(DeliveryRecordStatus::InFlight) => query.and("d.status = 2"),
-        Some(DeliveryRecordStatus::Delivered) => query.and("d.status = 3"),
-        Some(DeliveryRecordStatus::Uncertain) => query.and("d.status > 3 AND d.status = 4"),
-        Some(DeliveryRecordStatus::Dead) => query.and("d.status > 3 AND d.status = 5"),
-    }
-    let page = query.page(
-        connection,
-        ("d.id", "d.id", SortOrder::Descending),
-        page,
-        record,
-        |record| Cursor {
-            at: record.id,
-            row: record.id,
-        },
-        |_| Ok(true),
-    )?;
-    Ok(query::map_page(page, |record| record.value))
-}
-
-fn replay(
-    tx: &mut Tx<'_>,
-    bot: BotId,
-    id: DeliveryId,
-    now: Timestamp,
-) -> Done<Option<DeliveryRecord>> {
-    let keys = [id.to_bytes(), bot.to_bytes()];
-    let Some(old) = rows::one(tx.connection, RECORD, keys, record)? else {
-        return Ok(None);
-    };
-    if !matches!(
-        old.value.status,
-        DeliveryRecordStatus::Dead | DeliveryRecordStatus::Uncertain
-    ) {
-        return Err(Error::invalid(
-            "status",
-            "expected a delivery that is dead or uncertain; this one needs no replay",
-        )
-        .into());
-    }
-    let (destination, line): (i64, Option<i64>) =
-        rows::one(tx.connection, REPLAYED, [old.id], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .ok_or_else(|| rows::gone("a delivery"))?;
-    let status = outbox::place(tx.connection, destination, line)?;
-    rows::execute(
-        tx.connection,
-        REPLAY,
-        params![old.id, status, now.as_millis()],
-    )?;
-    if status == outbox::READY {
-        outbox::told(tx, destination)?;
-    }
-    if let Some(conversation) = old.value.conversation {
-        tx.conversation_changed(conversation);
-    }
-    let keys = [id.to_bytes(), bot.to_bytes()];
-    let new = rows::one(tx.connection, RECORD, keys, record)?;
-    Ok(new.map(|record| record.value))
-}
-
 #[async_trait]
 impl DeliveryStore for SqliteStore {
     async fn claim(&self, wanted: Claim) -> Result<Claimed> {
@@ -464,7 +326,7 @@ impl DeliveryStore for SqliteStore {
         conversation: Option<ConversationId>,
         page: PageRequest,
     ) -> Result<Page<DeliveryRecord>> {
-        self.list(move |connection| list(connection, bot, status, conversation, page))
+        self.list(move |connection| record::list(connection, bot, status, conversation, page))
             .await
     }
 
@@ -474,7 +336,7 @@ impl DeliveryStore for SqliteStore {
         id: DeliveryId,
         now: Timestamp,
     ) -> Result<Option<DeliveryRecord>> {
-        self.write(move |tx| replay(tx, bot, id, now)).await
+        self.write(move |tx| record::replay(tx, bot, id, now)).await
     }
 
     async fn is_busy(&self, bot: BotId, conversation: ConversationId) -> Result<bool> {

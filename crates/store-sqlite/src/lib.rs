@@ -21,6 +21,7 @@ mod outbox;
 mod participant;
 mod query;
 mod reader;
+mod record;
 mod rows;
 mod schema;
 mod state;

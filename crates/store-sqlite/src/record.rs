@@ -1,0 +1,157 @@
+//! Deliveries as people see them: lists and replays.
+
+use rusqlite::{Connection, Row, params};
+use switchboard_model::{BotId, ConversationId, DeliveryId, Error, EventId, MessageId, Timestamp};
+use switchboard_store::{
+    Cursor, DeliveryRecord, DeliveryRecordStatus, Page, PageRequest, SortOrder,
+};
+
+use crate::failure::Done;
+use crate::query::{self, Query};
+use crate::writer::Tx;
+use crate::{conversation, outbox, rows};
+
+const REPLAYED: &str = "SELECT destination, conversation FROM delivery WHERE id = ?1";
+// A new number is a new place, at the end of the line.
+const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery), status = ?2,
+        due_at = ?3, trying_since = NULL
+    WHERE id = ?1";
+macro_rules! select_record {
+    () => {
+        "SELECT d.id, d.public, e.public, m.public, c.public, d.status, d.attempts, d.error,
+            d.created_at
+        FROM delivery d
+        LEFT JOIN event e ON e.id = d.event
+        LEFT JOIN message m ON m.id = d.message
+        LEFT JOIN conversation c ON c.id = d.conversation"
+    };
+}
+const RECORD: &str = concat!(
+    select_record!(),
+    " WHERE d.public = ?1 AND d.bot = (SELECT id FROM bot WHERE public = ?2)
+        AND (d.conversation IS NULL OR c.deleted_at IS NULL)"
+);
+const OF_CONVERSATION: &str = "d.id IN (
+    SELECT x.id FROM message y CROSS JOIN delivery x ON x.message = y.id WHERE y.conversation = ?
+    UNION ALL
+    SELECT x.id FROM message y CROSS JOIN event z ON z.message = y.id
+        CROSS JOIN delivery x ON x.event = z.id
+        WHERE y.conversation = ? AND z.payload IS NULL
+    UNION ALL
+    SELECT x.id FROM event z CROSS JOIN delivery x ON x.event = z.id
+        WHERE z.conversation = ? AND z.payload IS NOT NULL)";
+
+/// A record with its number.
+type Record = rows::Numbered<DeliveryRecord>;
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let status: u8 = row.get(5)?;
+    Ok(Record {
+        id: row.get(0)?,
+        value: DeliveryRecord {
+            id: DeliveryId::from_bytes(row.get(1)?),
+            event: row.get::<_, Option<[u8; 16]>>(2)?.map(EventId::from_bytes),
+            message: row
+                .get::<_, Option<[u8; 16]>>(3)?
+                .map(MessageId::from_bytes),
+            conversation: row
+                .get::<_, Option<[u8; 16]>>(4)?
+                .map(ConversationId::from_bytes),
+            status: match status {
+                outbox::IN_FLIGHT => DeliveryRecordStatus::InFlight,
+                outbox::DELIVERED => DeliveryRecordStatus::Delivered,
+                outbox::UNCERTAIN => DeliveryRecordStatus::Uncertain,
+                outbox::DEAD => DeliveryRecordStatus::Dead,
+                _ => DeliveryRecordStatus::Pending,
+            },
+            attempts: row.get(6)?,
+            error: row.get(7)?,
+            created_at: rows::time(row, 8)?,
+        },
+    })
+}
+
+pub(crate) fn list(
+    connection: &Connection,
+    bot: BotId,
+    status: Option<DeliveryRecordStatus>,
+    conversation: Option<ConversationId>,
+    page: PageRequest,
+) -> Done<Page<DeliveryRecord>> {
+    let Some(bot) = rows::bot(connection, bot)? else {
+        return Ok(query::empty());
+    };
+    let mut query = Query::new(select_record!());
+    query.and("(d.conversation IS NULL OR c.deleted_at IS NULL)");
+    if let Some(id) = conversation {
+        let Some(conversation) = conversation::number(connection, bot, id)? else {
+            return Ok(query::empty());
+        };
+        query.and_value("+d.bot = ?", bot);
+        query.and_values(OF_CONVERSATION, [conversation; 3]);
+    } else {
+        query.and_value("d.bot = ?", bot);
+    }
+    match status {
+        None => {}
+        Some(DeliveryRecordStatus::Pending) => query.and("d.status IN (0, 1)"),
+        Some(DeliveryRecordStatus::InFlight) => query.and("d.status = 2"),
+        Some(DeliveryRecordStatus::Delivered) => query.and("d.status = 3"),
+        Some(DeliveryRecordStatus::Uncertain) => query.and("d.status > 3 AND d.status = 4"),
+        Some(DeliveryRecordStatus::Dead) => query.and("d.status > 3 AND d.status = 5"),
+    }
+    let page = query.page(
+        connection,
+        ("d.id", "d.id", SortOrder::Descending),
+        page,
+        record,
+        |record| Cursor {
+            at: record.id,
+            row: record.id,
+        },
+        |_| Ok(true),
+    )?;
+    Ok(query::map_page(page, |record| record.value))
+}
+
+pub(crate) fn replay(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Done<Option<DeliveryRecord>> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let Some(old) = rows::one(tx.connection, RECORD, keys, record)? else {
+        return Ok(None);
+    };
+    if !matches!(
+        old.value.status,
+        DeliveryRecordStatus::Dead | DeliveryRecordStatus::Uncertain
+    ) {
+        return Err(Error::invalid(
+            "status",
+            "expected a delivery that is dead or uncertain; this one needs no replay",
+        )
+        .into());
+    }
+    let (destination, line): (i64, Option<i64>) =
+        rows::one(tx.connection, REPLAYED, [old.id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .ok_or_else(|| rows::gone("a delivery"))?;
+    let status = outbox::place(tx.connection, destination, line)?;
+    rows::execute(
+        tx.connection,
+        REPLAY,
+        params![old.id, status, now.as_millis()],
+    )?;
+    if status == outbox::READY {
+        outbox::told(tx, destination)?;
+    }
+    if let Some(conversation) = old.value.conversation {
+        tx.conversation_changed(conversation);
+    }
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let new = rows::one(tx.connection, RECORD, keys, record)?;
+    Ok(new.map(|record| record.value))
+}
