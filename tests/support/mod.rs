@@ -8,6 +8,7 @@ pub(crate) mod notes;
 pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod telegram;
 pub(crate) mod wait;
 
 pub(crate) use api::{Api, message, texts};
