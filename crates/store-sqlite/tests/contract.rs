@@ -55,7 +55,7 @@ mod properties {
         let folder = Folder::new();
         let world = runtime.block_on(World::new(&folder));
         let config = ProptestConfig {
-            cases: 64,
+            cases: 40,
             failure_persistence: None,
             ..ProptestConfig::default()
         };

@@ -121,7 +121,7 @@ pub trait ConversationStore {
     /// Finds or makes the conversation of an identity, atomically. Other tags are merged into a
     /// found one, but for names of the identity and pairs that are its aliases: someone who still
     /// knows it by an old name does not take the new one away. An unknown participant is
-    /// `ReferenceNotFound` (field `participants`).
+    /// `ReferenceNotFound` (field `userId`).
     async fn get_or_create_conversation(
         &self,
         command: GetOrCreateConversation,

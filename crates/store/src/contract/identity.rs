@@ -312,7 +312,7 @@ pub async fn check_sequence(world: &World, bytes: &[u8]) {
 pub async fn random_sequences_do_as_the_plain_model_does(factory: &dyn Factory) {
     let world = World::new(factory).await;
     let random = SeededRandom::new(11);
-    for _ in 0..60 {
+    for _ in 0..40 {
         let mut bytes = [0; 4 * 25];
         random.fill(&mut bytes);
         check_sequence(&world, &bytes).await;
@@ -323,7 +323,7 @@ pub async fn random_sequences_do_as_the_plain_model_does(factory: &dyn Factory) 
 pub async fn racing_sequences_end_as_some_serial_order(factory: &dyn Factory) {
     let world = Arc::new(World::new(factory).await);
     let random = SeededRandom::new(13);
-    for _ in 0..150 {
+    for _ in 0..100 {
         let mut bytes = [0; 4 * 12];
         random.fill(&mut bytes);
         let place = place(&world);
