@@ -162,41 +162,37 @@ impl World {
     }
 
     pub(crate) async fn deliveries(&self, status: DeliveryRecordStatus) -> Vec<DeliveryRecord> {
+        let mut all = self.all_deliveries().await;
+        all.retain(|record| record.status == status);
+        all
+    }
+
+    /// In one look: between two of them a delivery may change its status.
+    async fn all_deliveries(&self) -> Vec<DeliveryRecord> {
         let page = PageRequest {
-            limit: 1000,
+            limit: 10_000,
             after: None,
         };
-        let listed = self
-            .engine
-            .store()
-            .list_deliveries(self.bot, Some(status), None, page)
-            .await;
+        let store = self.engine.store();
+        let listed = store.list_deliveries(self.bot, None, None, page).await;
         listed.unwrap().items
     }
 
     /// The delivery of an event, once it is over.
     pub(crate) async fn end_of(&self, event: EventId) -> DeliveryRecord {
-        use DeliveryRecordStatus::{Dead, Delivered, Uncertain};
         eventually("the event's delivery ends", async || {
-            for status in [Delivered, Dead, Uncertain] {
-                let all = self.deliveries(status).await;
-                if let Some(found) = all.into_iter().find(|record| record.event == Some(event)) {
-                    return Some(found);
-                }
-            }
-            None
+            let mut all = self.all_deliveries().await.into_iter();
+            all.find(|record| record.event == Some(event) && !is_waiting(record))
         })
         .await
     }
 
     /// Waits until nothing waits or is in flight in the bot's lane.
     pub(crate) async fn bot_is_idle(&self) {
-        use DeliveryRecordStatus::{InFlight, Pending};
         eventually("all events are delivered", async || {
-            let mut waiting = self.deliveries(Pending).await;
-            waiting.extend(self.deliveries(InFlight).await);
-            let busy = waiting.iter().any(|record| record.event.is_some());
-            (!busy).then_some(())
+            let all = self.all_deliveries().await;
+            let mut events = all.iter().filter(|record| record.event.is_some());
+            (!events.any(is_waiting)).then_some(())
         })
         .await;
     }
@@ -213,6 +209,11 @@ impl World {
             policy,
         ))
     }
+}
+
+fn is_waiting(record: &DeliveryRecord) -> bool {
+    use DeliveryRecordStatus::{InFlight, Pending};
+    matches!(record.status, InFlight | Pending)
 }
 
 fn open(folder: &TempDir, env: &Environment) -> Engine {
