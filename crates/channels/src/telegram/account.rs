@@ -40,6 +40,9 @@ pub struct Timing {
     pub retry: Duration,
     /// The first pause after a conflict with another program; it doubles up to `longest`.
     pub conflict: Duration,
+    /// How long after a conflict things must go well before they count as well again: two programs
+    /// that end each other's polls both succeed now and then.
+    pub calm: Duration,
     /// The first pause after Telegram refuses the token or the webhook; it doubles up to twice
     /// `longest`.
     pub refused: Duration,
@@ -57,6 +60,7 @@ impl Default for Timing {
             idle: Duration::from_millis(500),
             retry: Duration::from_millis(500),
             conflict: Duration::from_secs(4),
+            calm: Duration::from_secs(20),
             refused: Duration::from_secs(8),
             longest: Duration::from_secs(30),
             watch: Duration::from_mins(1),

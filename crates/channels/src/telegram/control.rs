@@ -101,6 +101,11 @@ impl Failure {
         }
     }
 
+    /// Whether another program is in the way.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.pace == Pace::Conflict
+    }
+
     /// The pause until the next try, and whether a person should be told.
     pub(super) fn pause(
         &self,

@@ -184,6 +184,7 @@ impl Bench {
                 idle: short,
                 retry: short,
                 conflict: short,
+                calm: Duration::from_secs(30),
                 refused: short,
                 longest: short * 4,
                 watch: short,

@@ -70,8 +70,11 @@ struct Poller<'a> {
     position_was_read: bool,
     batch: usize,
     backoff: Backoff,
-    removed_webhook: bool,
+    removed_webhook: Option<Instant>,
     started: Instant,
+    /// Whether the next poll does not wait for updates, but only shows whether polling works.
+    probing: bool,
+    last_conflict: Option<Instant>,
 }
 
 /// A poll's answer, or why there was none.
@@ -92,22 +95,29 @@ impl<'a> Poller<'a> {
             position_was_read: false,
             batch: BATCH,
             backoff: Backoff::default(),
-            removed_webhook: false,
+            removed_webhook: None,
             started: Instant::now(),
+            probing: true,
+            last_conflict: None,
         }
     }
 
     async fn poll(&mut self) -> Polled {
         let offset = self.offset().await?;
         let timing = &self.account.timing;
+        let wait = if self.probing {
+            Duration::ZERO
+        } else {
+            timing.poll
+        };
         let call = GetUpdates {
             offset,
             limit: self.batch,
-            timeout: timing.poll.as_secs(),
+            timeout: wait.as_secs(),
             allowed_updates: &inbound::KINDS,
         };
         self.started = Instant::now();
-        let limit = timing.poll + timing.request;
+        let limit = wait + timing.request;
         Ok(self.account.client.call("getUpdates", &call, limit).await)
     }
 
@@ -167,24 +177,27 @@ impl<'a> Poller<'a> {
             };
         }
         match self.ingest(items).await {
-            Ok(news) => {
-                self.backoff.reset();
-                self.batch = BATCH;
-                self.removed_webhook = false;
-                self.account.condition.receives();
-                // A server that answers at once with nothing, or with the same again, is asked
-                // slowly.
-                if news {
-                    Duration::ZERO
-                } else {
-                    self.account
-                        .timing
-                        .idle
-                        .saturating_sub(self.started.elapsed())
-                }
-            }
+            Ok(news) => self.succeed(news),
             Err(error) => self.fail(&store_failure(&error)),
         }
+    }
+
+    fn succeed(&mut self, news: bool) -> Duration {
+        let timing = &self.account.timing;
+        let was_probing = std::mem::take(&mut self.probing);
+        self.batch = BATCH;
+        let is_recent = |at: &mut Instant| at.elapsed() < timing.calm;
+        self.removed_webhook.take_if(|at| !is_recent(at));
+        self.last_conflict.take_if(|at| !is_recent(at));
+        if self.last_conflict.is_none() {
+            self.backoff.reset();
+            self.account.condition.receives();
+        }
+        if news || was_probing {
+            return Duration::ZERO;
+        }
+        // A server that answers at once with nothing, or with the same again, is asked slowly.
+        timing.idle.saturating_sub(self.started.elapsed())
     }
 
     /// Stores a batch and the position behind it. Tells whether any of it was new.
@@ -251,32 +264,35 @@ impl<'a> Poller<'a> {
     /// A webhook and polling exclude each other. What waits for the webhook is kept.
     async fn remove_webhook(&mut self, refusal: &Refusal) -> Duration {
         let account = self.account;
-        if self.removed_webhook {
+        let call = DeleteWebhook {
+            drop_pending_updates: false,
+        };
+        let limit = account.timing.request;
+        let answer = account.client.call("deleteWebhook", &call, limit).await;
+        if !matches!(answer, Answer::Ok(_)) {
+            return self.fail(&Failure::of(&answer));
+        }
+        if self.removed_webhook.replace(Instant::now()).is_some() {
             return self.fail(&Failure::conflict(format!(
                 "another program sets a webhook for this bot again and again; stop it, or use a \
                  bot of its own (Telegram: {})",
                 refusal.description
             )));
         }
-        let call = DeleteWebhook {
-            drop_pending_updates: false,
-        };
-        let limit = account.timing.request;
-        match account.client.call("deleteWebhook", &call, limit).await {
-            Answer::Ok(_) => {
-                self.removed_webhook = true;
-                tracing::info!(
-                    integration = %account.integration.id,
-                    "telegram: removed the bot's webhook to poll; pending updates are kept"
-                );
-                Duration::ZERO
-            }
-            answer => self.fail(&Failure::of(&answer)),
-        }
+        tracing::info!(
+            integration = %account.integration.id,
+            "telegram: removed the bot's webhook to poll; pending updates are kept"
+        );
+        Duration::ZERO
     }
 
     fn fail(&mut self, failure: &Failure) -> Duration {
         let account = self.account;
+        if failure.is_conflict() {
+            self.last_conflict = Some(Instant::now());
+        } else {
+            self.probing = true;
+        }
         let (pause, telling) =
             failure.pause(&mut self.backoff, account.engine.env(), &account.timing);
         if telling {

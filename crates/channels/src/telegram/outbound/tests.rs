@@ -432,8 +432,8 @@ async fn tg_fail_010_an_answer_survives_the_message_it_answers() {
     let desk = Desk::new().await;
     let mut message = desk.text(&format!("{} b", "a".repeat(4096)));
     message.message.tags.insert("replyTo", "55");
-    let gone = Reply::refused(400, "Bad Request: message to be replied not found");
-    desk.api.script("sendMessage", gone);
+    let gone = case("tg-fail-010")["input"]["answers"][0]["body"].clone();
+    desk.api.script("sendMessage", Reply::Json(400, gone));
     assert!(matches!(desk.send(&message).await, SendOutcome::Done(_)));
     let sent = desk.sent();
     assert_eq!(

@@ -62,7 +62,11 @@ async fn a_batch_is_taken_and_confirmed_by_the_next_poll() {
     let running = Running::start(&bench, &api);
     let polls = polls(&api, 2).await;
     assert_eq!(polls[0].get("offset"), None);
-    assert_eq!(polls[0]["timeout"], 1);
+    assert_eq!(
+        polls[0]["timeout"], 0,
+        "the first only shows whether it works"
+    );
+    assert_eq!(polls[1]["timeout"], 1);
     assert_eq!(polls[0]["allowed_updates"], json!(inbound::KINDS));
     assert_eq!(polls[1]["offset"], 14);
     assert_eq!(texts(&bench).await, ["one", "two"]);
@@ -202,6 +206,21 @@ async fn tg_fail_004_another_poller_is_named_and_waited_for() {
 }
 
 #[tokio::test]
+async fn a_success_right_after_a_conflict_is_no_peace_yet() {
+    let (bench, api) = (Bench::new().await, Api::start().await);
+    let words = "Conflict: terminated by other getUpdates request";
+    api.script("getUpdates", Reply::refused(409, words));
+    api.script("getUpdates", Reply::ok(&json!([said(10, 1, "one")])));
+    api.script("getUpdates", Reply::Hang);
+    let running = Running::start(&bench, &api);
+    polls(&api, 3).await;
+    let condition = format!("{:?}", bench.condition());
+    assert!(condition.contains("another program polls"), "{condition}");
+    assert_eq!(texts(&bench).await, ["one"]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_webhook_that_is_set_is_removed_with_its_updates_kept() {
     let (bench, api) = (Bench::new().await, Api::start().await);
     let words = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook \
@@ -221,6 +240,7 @@ async fn a_webhook_that_is_set_is_removed_with_its_updates_kept() {
 #[tokio::test]
 async fn a_webhook_that_comes_back_is_a_conflict_and_no_hot_loop() {
     let (bench, api) = (Bench::new().await, Api::start().await);
+    let started = Instant::now();
     for _ in 0..4 {
         api.script(
             "getUpdates",
@@ -229,7 +249,9 @@ async fn a_webhook_that_comes_back_is_a_conflict_and_no_hot_loop() {
     }
     let running = Running::start(&bench, &api);
     polls(&api, 5).await;
-    assert_eq!(api.calls("deleteWebhook").len(), 1);
+    // One at once, then three pauses that grow.
+    assert!(started.elapsed() >= Duration::from_millis(20 + 40 + 80) * 3 / 4);
+    assert_eq!(api.calls("deleteWebhook").len(), 4);
     let condition = format!("{:?}", bench.condition());
     assert!(condition.contains("again and again"), "{condition}");
     running.stop().await;
