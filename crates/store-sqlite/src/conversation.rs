@@ -125,19 +125,23 @@ pub(crate) fn find_or_insert(
     let Some(mut row) = find(connection, scope, identity)? else {
         return Ok((insert(connection, scope, id, tags, now)?, true));
     };
-    // What it is known by stays as it is: someone who comes by an old name must not bring the old
-    // name back.
-    let news = |(name, value): &(&str, &str)| {
-        identity.get(name).is_none()
-            && row.value.tags.get(name).unwrap_or_default() != *value
-            && !row.was(name, value)
-    };
-    let patch: Tags = tags.iter().filter(news).collect();
+    let patch = news(&row, identity, tags);
     if !patch.is_empty() {
         let tags = with(&row.value.tags, &patch);
         retag(connection, &mut row, tags, Vec::new(), now)?;
     }
     Ok((row, false))
+}
+
+/// What `tags` say that a found conversation does not have yet. What it is known by stays as it is:
+/// someone who comes by an old name must not bring the old name back.
+fn news(row: &ConversationRow, identity: &Tags, tags: &Tags) -> TagPatch {
+    let is_news = |(name, value): &(&str, &str)| {
+        identity.get(name).is_none()
+            && row.value.tags.get(name).unwrap_or_default() != *value
+            && !row.was(name, value)
+    };
+    tags.iter().filter(is_news).collect()
 }
 
 fn with(tags: &Tags, patch: &TagPatch) -> Tags {
@@ -188,6 +192,21 @@ fn indexed(row: &ConversationRow) -> BTreeSet<i64> {
             .map(|(name, value)| tags::digest(name, value)),
     );
     pairs
+}
+
+/// The conversation, if it exists and the command would change nothing: such a hit, the most
+/// frequent kind, needs neither the writer nor a commit.
+fn look(connection: &Connection, command: &GetOrCreateConversation) -> Done<Option<Conversation>> {
+    if command.identity.is_empty() {
+        return Ok(None);
+    }
+    let scope = known_scope(connection, &command.place)?;
+    let Some(row) = find(connection, scope, &command.identity)? else {
+        return Ok(None);
+    };
+    let settled = news(&row, &command.identity, &command.tags).is_empty()
+        && participant::all_joined(connection, scope.bot, row.id, &command.participants)?;
+    Ok(settled.then_some(row.value))
 }
 
 fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateConversation) -> Done<Found<Conversation>> {
@@ -367,6 +386,10 @@ impl ConversationStore for SqliteStore {
         &self,
         command: GetOrCreateConversation,
     ) -> Result<Found<Conversation>> {
+        if let Some(value) = self.read(|connection| look(connection, &command))? {
+            let created = false;
+            return Ok(Found { value, created });
+        }
         self.write(move |tx| get_or_create(tx, &command)).await
     }
 

@@ -26,6 +26,25 @@ pub(crate) fn join(connection: &Connection, conversation: i64, user: i64) -> Don
     Ok(())
 }
 
+/// Whether all of these users exist and take part.
+pub(crate) fn all_joined(
+    connection: &Connection,
+    bot: i64,
+    conversation: i64,
+    users: &[UserId],
+) -> Done<bool> {
+    for id in users {
+        let joined = match user::number(connection, bot, *id)? {
+            Some(user) => rows::value::<i64>(connection, KNOWN, [conversation, user])?,
+            None => None,
+        };
+        if joined.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Makes users take part that must exist.
 pub(crate) fn join_all(
     connection: &Connection,

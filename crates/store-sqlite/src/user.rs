@@ -122,14 +122,7 @@ pub(crate) fn find_or_insert(
         return Ok((insert(connection, scope.bot, new)?, true));
     };
     let update = UserUpdate {
-        tags: new
-            .tags
-            .iter()
-            .filter(|(name, value)| {
-                identity.get(name).is_none()
-                    && found.value.tags.get(name).unwrap_or_default() != *value
-            })
-            .collect(),
+        tags: news(&found.value, identity, &new.tags),
         name: new.name.clone().filter(|_| rename).map(Some),
         picture_url: None,
     };
@@ -137,6 +130,14 @@ pub(crate) fn find_or_insert(
         change(connection, scope.bot, found, update, new.now)?,
         false,
     ))
+}
+
+/// What `tags` say that a found user does not have yet.
+fn news(user: &User, identity: &Tags, tags: &Tags) -> Tags {
+    let is_news = |(name, value): &(&str, &str)| {
+        identity.get(name).is_none() && user.tags.get(name).unwrap_or_default() != *value
+    };
+    tags.iter().filter(is_news).collect()
 }
 
 /// Changes a user, if the update says anything new.
@@ -178,18 +179,33 @@ fn change(
     Ok(user)
 }
 
+fn known_scope(connection: &Connection, new: &NewUser) -> Done<Scope> {
+    Ok(Scope {
+        bot: rows::known_bot(connection, new.bot)?,
+        integration: match new.integration {
+            Some(id) => Some(rows::known_integration(connection, new.bot, id)?),
+            None => None,
+        },
+    })
+}
+
+/// The user, if it exists and the command would change nothing: such a hit needs neither the writer
+/// nor a commit.
+fn look(connection: &Connection, command: &GetOrCreateUser) -> Done<Option<User>> {
+    if command.identity.is_empty() {
+        return Ok(None);
+    }
+    let scope = known_scope(connection, &command.user)?;
+    let found = find(connection, scope, &command.identity)?.map(|row| row.value);
+    Ok(found.filter(|user| news(user, &command.identity, &command.user.tags).is_empty()))
+}
+
 fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateUser) -> Done<Found<User>> {
     if command.identity.is_empty() {
         return Err(conversation::no_identity().into());
     }
     let new = &command.user;
-    let scope = Scope {
-        bot: rows::known_bot(tx.connection, new.bot)?,
-        integration: match new.integration {
-            Some(id) => Some(rows::known_integration(tx.connection, new.bot, id)?),
-            None => None,
-        },
-    };
+    let scope = known_scope(tx.connection, new)?;
     let (user, created) = find_or_insert(tx.connection, scope, new, &command.identity, false)?;
     Ok(Found {
         value: user.value,
@@ -302,6 +318,10 @@ fn list(
 #[async_trait]
 impl UserStore for SqliteStore {
     async fn get_or_create_user(&self, command: GetOrCreateUser) -> Result<Found<User>> {
+        if let Some(value) = self.read(|connection| look(connection, &command))? {
+            let created = false;
+            return Ok(Found { value, created });
+        }
         self.write(move |tx| get_or_create(tx, &command)).await
     }
 
