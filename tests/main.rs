@@ -6,11 +6,13 @@
     reason = "the lints' allowance for tests leaves out their helpers"
 )]
 
+mod cases;
 mod chat;
 mod cli;
 mod client;
 mod contract;
 mod durable;
+mod emulator;
 mod examples;
 mod isolation;
 mod kill;
@@ -19,3 +21,4 @@ mod race;
 mod redelivery;
 mod sdk;
 mod support;
+mod telegram;

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::bot::Received;
+use crate::support::telegram::{FakeTelegram, TOKEN};
 use crate::support::{Bot, Reply, Server, texts, wait};
 
 /// The texts that the bot saw of a conversation, in order, each once.
@@ -163,4 +165,47 @@ async fn answers_are_listed_in_the_order_of_the_bot_s_response() {
         (messages.len() == 6).then(|| assert_eq!(texts(&messages), ["hi", "a", "b", "c", "d", "e"]))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_s_messages_go_to_telegram_one_at_a_time_in_the_order_of_their_places() {
+    // The case "api-011".
+    let telegram = FakeTelegram::start().await;
+    let delays = [0, 10, 25, 50].map(Duration::from_millis);
+    let delay_of = move |text: &str| delays[text.len() % 4];
+    for delay in delays {
+        let rule = telegram.on("sendMessage").always();
+        rule.when(move |body| delay_of(body["text"].as_str().unwrap_or_default()) == delay)
+            .delay(delay);
+    }
+    let server = Server::builder()
+        .telegram(&telegram.url(), TOKEN)
+        .start()
+        .await;
+    let api = server.bot();
+    let conversation = server.integration().conversation("501").await;
+    let me = json!({ "id": api.bot_id });
+    for n in 0..50 {
+        api.say(&conversation, &me, &format!("{n}{}", ".".repeat(n % 5)))
+            .await;
+    }
+    let mut tasks = JoinSet::new();
+    for n in 50..100 {
+        let (api, conversation, me) = (api.clone(), conversation.clone(), me.clone());
+        let text = format!("{n}{}", ".".repeat(n % 5));
+        tasks.spawn(async move { api.say(&conversation, &me, &text).await });
+    }
+    tasks.join_all().await;
+    telegram.wait_for_sent(100).await;
+    let stored = api.messages(&conversation).await;
+    assert_eq!(telegram.texts(501), texts(&stored));
+    let calls = telegram.calls("sendMessage");
+    assert_eq!(calls.len(), 100, "one copy of each");
+    for pair in calls.windows(2) {
+        let delay = delay_of(pair[0].body["text"].as_str().expect("a text"));
+        assert!(
+            pair[1].at - pair[0].at >= delay,
+            "two calls of one chat at once"
+        );
+    }
 }

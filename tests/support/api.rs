@@ -76,6 +76,39 @@ impl Api {
         Answer::of(self.request(Method::POST, path).json(body)).await
     }
 
+    /// With more headers.
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = self.request(Method::POST, path).json(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::of(request).await.expect("an answer")
+    }
+
+    /// A body as text, and the answer's status and text.
+    pub(crate) async fn post_text(&self, path: &str, body: &str) -> (u16, String) {
+        let request = self
+            .request(Method::POST, path)
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        let response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, response.text().await.expect("a text"))
+    }
+
+    /// The text of a 200.
+    pub(crate) async fn get_text(&self, path: &str) -> String {
+        let response = self.request(Method::GET, path).send().await;
+        let response = response.expect("an answer");
+        assert_eq!(response.status().as_u16(), 200);
+        response.text().await.expect("a text")
+    }
+
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
         Answer::of(self.request(Method::PUT, path).json(body))
             .await

@@ -20,6 +20,8 @@ pub(crate) struct Received {
     pub(crate) event: Value,
     pub(crate) headers: HeaderMap,
     pub(crate) at: Instant,
+    /// The body as it came.
+    pub(crate) raw: String,
 }
 
 /// What the bot answers.
@@ -147,6 +149,11 @@ impl Bot {
         self.shared.received.lock().expect("not poisoned").clone()
     }
 
+    /// The bodies as they came.
+    pub(crate) fn raw(&self) -> Vec<String> {
+        self.received().into_iter().map(|got| got.raw).collect()
+    }
+
     /// The texts of messages it was sent, each try by itself.
     pub(crate) fn texts(&self) -> Vec<String> {
         self.received()
@@ -182,11 +189,13 @@ impl Drop for Bot {
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let body: Value = serde_json::from_slice(&body).expect("an event is JSON");
+    let text = String::from_utf8(body.to_vec()).expect("an event is UTF-8");
+    let body: Value = serde_json::from_str(&text).expect("an event is JSON");
     let received = Received {
         event: body["event"].clone(),
         headers,
         at: Instant::now(),
+        raw: text,
     };
     let reply = (shared.script)(&received);
     shared.received.lock().expect("not poisoned").push(received);

@@ -228,13 +228,14 @@ impl Server {
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         let mut running = self.running.take().expect("it runs");
         signal(&running.child, "TERM").await;
-        match tokio::time::timeout(STOP, running.child.wait()).await {
-            Ok(status) => status.expect("it can be waited for"),
-            Err(_elapsed) => panic!(
+        let status = tokio::time::timeout(STOP, running.child.wait()).await;
+        let status = status.unwrap_or_else(|_| {
+            panic!(
                 "it does not stop within {STOP:?}; its log:\n{}",
                 self.log_tail()
-            ),
-        }
+            )
+        });
+        status.expect("it can be waited for")
     }
 
     /// Stops it in order and starts it again.
@@ -247,13 +248,6 @@ impl Server {
     pub(crate) fn pid(&self) -> u32 {
         let running = self.running.as_ref().expect("it runs");
         running.child.id().expect("it runs")
-    }
-
-    /// Whether it has not ended by itself.
-    pub(crate) fn is_alive(&mut self) -> bool {
-        self.running
-            .as_mut()
-            .is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
     }
 
     /// What it printed on standard output so far.
