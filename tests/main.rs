@@ -18,6 +18,7 @@ mod isolation;
 mod kill;
 mod order;
 mod race;
+mod readme;
 mod redelivery;
 mod sdk;
 mod support;
