@@ -44,7 +44,9 @@ async fn every_command_is_in_the_list_of_commands() {
         let mut command = program::bare(folder.path());
         let help = program::run(command.args(arguments).arg("--help"), "").await;
         let text = help.ok().to_owned();
-        let section = text.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+        let section = text
+            .split_once("\nCommands:\n")
+            .map_or("", |(_, rest)| rest);
         let names: Vec<String> = section
             .lines()
             .take_while(|line| !line.is_empty())
