@@ -44,6 +44,8 @@ pub(super) struct Call {
 pub(super) enum Reply {
     Json(u16, Value),
     Text(u16, &'static str),
+    Bytes(Vec<u8>),
+    Redirect(&'static str),
     Hang,
 }
 
@@ -129,6 +131,8 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, uri: Uri, body: Bytes)
             (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
         }
         Reply::Text(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
+        Reply::Bytes(body) => body.into_response(),
+        Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Reply::Hang => std::future::pending().await,
     }
 }

@@ -156,7 +156,7 @@ fn check_case(id: &str) {
             !update.once.is_empty(),
             "{id}: recognised when it comes again"
         );
-        for stand_in in STAND_INS {
+        for stand_in in [1_087_968_824_i64, 777_000, 136_817_688] {
             assert_ne!(
                 sender_id(update),
                 Some(stand_in.to_string().as_str()),
@@ -249,6 +249,22 @@ fn a_text_carries_its_words_its_ids_and_its_author() {
     assert_eq!(message.sender.id, "501");
     assert_eq!(message.sender.name.as_deref(), Some("Ada L"));
     assert_eq!(message.sender.tags, Tags::from_iter([("username", "ada")]));
+}
+
+#[test]
+fn the_chat_that_speaks_goes_before_the_person_and_before_nobody_the_place() {
+    let channel = json!({ "id": -1_002_200_000_001_i64, "type": "channel", "title": "News" });
+    let update = take(&private(&json!({ "sender_chat": channel })));
+    assert_eq!(sender_id(&update), Some("-1002200000001"));
+    let group = json!({ "id": -1_002_100_000_001_i64, "type": "supergroup", "title": "Team" });
+    for stand_in in [1_087_968_824_i64, 777_000, 136_817_688] {
+        let nobody = json!({ "id": stand_in, "is_bot": true, "first_name": "Group" });
+        let update = take(&private(&json!({ "chat": group, "from": nobody })));
+        assert_eq!(sender_id(&update), Some("-1002100000001"));
+        let change = json!({ "chat": group, "from": nobody, "date": 1 });
+        let update = take(&json!({ "update_id": 1, "chat_member": change }));
+        assert_eq!(sender_id(&update), Some("-1002100000001"));
+    }
 }
 
 #[test]

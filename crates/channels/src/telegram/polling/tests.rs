@@ -151,6 +151,21 @@ async fn one_unreadable_update_harms_no_other() {
 }
 
 #[tokio::test]
+async fn half_a_character_costs_no_batch() {
+    let (bench, api) = (Bench::new().await, Api::start().await);
+    let mut batch = br#"{"ok":true,"result":[{"update_id":10,"message":
+        {"message_id":1,"chat":{"id":501},"text":"half "#
+        .to_vec();
+    batch.push(0xf0);
+    batch.extend_from_slice(br#""}}]}"#);
+    api.script("getUpdates", Reply::Bytes(batch));
+    let running = Running::start(&bench, &api);
+    assert_eq!(polls(&api, 2).await[1]["offset"], 11);
+    assert_eq!(texts(&bench).await, ["half \u{fffd}"]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn tg_fail_006_no_answer_that_is_not_one_moves_the_position() {
     let (bench, api) = (Bench::new().await, Api::start().await);
     api.script("getUpdates", Reply::ok(&json!([said(10, 1, "one")])));
