@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     )]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// The database, as sqlite:PATH [default: sqlite:<data folder>/switchboard.db]
+    /// The database, as sqlite:PATH [default: sqlite:DATA_DIR/switchboard.db]
     #[arg(
         long,
         global = true,
