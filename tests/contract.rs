@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, http, program, wait};
+use crate::support::{Bot, Reply, Server, http, program, wait};
 
 const PRESET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -152,6 +152,29 @@ async fn a_connection_that_says_nothing_does_not_hold_up_the_end() {
         .await
         .expect("a connection");
     assert_eq!(server.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait() {
+    let bot = Bot::start(|_| Reply::nothing().after(Duration::from_secs(50))).await;
+    let mut server = Server::builder().bot(&bot.url).start().await;
+    let api = server.integration();
+    let (conversation, user) = (api.conversation("501").await, api.user("501").await);
+    api.say(&conversation, &user, "hello").await;
+    bot.wait_for(1).await;
+    let start = Instant::now();
+    server.signal("TERM").await;
+    wait::until("it is stopping", || async {
+        server.log().contains("stopping").then_some(())
+    })
+    .await;
+    let status = server.terminate().await;
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(status.code(), Some(1));
 }
 
 #[tokio::test]

@@ -235,3 +235,18 @@ async fn a_repeated_post_is_one_message_and_one_event() {
     event_of(&server.bot(), &other, "processed").await;
     assert_eq!(bot.texts(), ["hi", "after"]);
 }
+
+#[tokio::test]
+async fn what_the_bot_is_at_work_on_is_finished_before_the_server_ends() {
+    let bot = Bot::start(|_| Reply::texts(&["done"]).after(Duration::from_millis(1500))).await;
+    let mut server = Server::builder().bot(&bot.url).start().await;
+    server.expect_dead_deliveries(); // The answer: there is no Telegram token.
+    let (conversation, said) = say(&server, "501", "work").await;
+    bot.wait_for(1).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+    server.start().await;
+    event_of(&server.bot(), &said, "processed").await;
+    let messages = server.bot().messages(&conversation).await;
+    assert_eq!(texts(&messages), ["work", "done"]);
+    assert_eq!(bot.received().len(), 1, "it was not asked again");
+}

@@ -238,6 +238,11 @@ impl Server {
         status.expect("it can be waited for")
     }
 
+    /// Sends a signal by name, and does not wait.
+    pub(crate) async fn signal(&self, name: &str) {
+        signal(&self.running.as_ref().expect("it runs").child, name).await;
+    }
+
     /// Stops it in order and starts it again.
     pub(crate) async fn restart(&mut self) {
         self.terminate().await;
@@ -303,7 +308,7 @@ impl Server {
 }
 
 /// Sends a signal by name.
-pub(crate) async fn signal(child: &Child, name: &str) {
+async fn signal(child: &Child, name: &str) {
     let pid = child.id().expect("it runs");
     let status = Command::new("sh")
         .args(["-c", &format!("kill -{name} {pid}")])
