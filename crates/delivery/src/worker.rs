@@ -11,7 +11,7 @@ use switchboard_integration::{Lease, Outbound};
 use switchboard_model::{Error, IntegrationId, Result, Timestamp};
 use switchboard_store::{Change, Claim, ClaimedDelivery, Finish, Lane, Outcome, Subject};
 use tokio::sync::broadcast;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::Policy;
@@ -98,8 +98,10 @@ impl Worker {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(done) = tasks.join_next() => {
-                    if let Some(due) = done.unwrap_or_else(|error| broken(&error)) {
-                        agenda.not_later_than(due);
+                    agenda.ended(done);
+                    // Those that one commit has ended end together: one claim for all their places.
+                    while let Some(done) = tasks.try_join_next() {
+                        agenda.ended(done);
                     }
                 }
                 change = changes.recv() => match change {
@@ -210,14 +212,16 @@ impl Agenda {
         self.alarm = Instant::now() + self.poll;
     }
 
-    fn not_later_than(&mut self, due: Instant) {
-        self.alarm = self.alarm.min(due);
+    /// A task has ended, perhaps with something to do later.
+    fn ended(&mut self, task: Result<Option<Instant>, JoinError>) {
+        match task {
+            Ok(Some(due)) => self.alarm = self.alarm.min(due),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "a delivery's task broke; it is tried again when its lease is over");
+            }
+        }
     }
-}
-
-fn broken(error: &tokio::task::JoinError) -> Option<Instant> {
-    tracing::error!(%error, "a delivery's task broke; it is tried again when its lease is over");
-    None
 }
 
 impl Desk {
