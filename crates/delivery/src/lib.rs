@@ -12,6 +12,7 @@
 //! What never happens here: a lock held across I/O, a payload in a log, a request after the lease
 //! is over, a result written under somebody else's lease.
 
+mod agenda;
 mod bots;
 mod carrier;
 mod channel;

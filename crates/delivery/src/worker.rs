@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::FutureExt;
 use switchboard_bots::Bot;
@@ -11,10 +11,11 @@ use switchboard_integration::{Lease, Outbound};
 use switchboard_model::{Error, IntegrationId, Result, Timestamp};
 use switchboard_store::{Change, Claim, ClaimedDelivery, Finish, Lane, Outcome, Subject};
 use tokio::sync::broadcast;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Policy;
+use crate::agenda::Agenda;
 use crate::bots::ToBots;
 use crate::carrier::{Admission, Carrier, Tried};
 use crate::channel::ToChannel;
@@ -22,11 +23,6 @@ use crate::leased;
 
 /// The most that one claim takes: it is one command of the store's only writer.
 const CLAIM_LIMIT: usize = 64;
-/// The shortest sleep. If due time and claims should ever disagree, this keeps the loop from
-/// spinning.
-const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
-/// The longest pause after claims that failed.
-const LONGEST_RECOVERY: Duration = Duration::from_secs(2);
 
 /// Works off one lane of the outbox. One worker a lane.
 pub struct Worker {
@@ -170,58 +166,6 @@ enum Room {
     For(usize),
     None,
     NoneBefore(Instant),
-}
-
-/// When to claim next.
-struct Agenda {
-    poll: Duration,
-    something_waits: bool,
-    alarm: Instant,
-    recovery: Duration,
-}
-
-impl Agenda {
-    fn new(poll: Duration) -> Self {
-        Self {
-            poll,
-            something_waits: true,
-            alarm: Instant::now() + poll,
-            recovery: Duration::ZERO,
-        }
-    }
-
-    fn claimed(&mut self, full: bool, next_due: Option<Duration>) {
-        self.something_waits = full;
-        self.recovery = Duration::ZERO;
-        let sleep = next_due.unwrap_or(self.poll).min(self.poll);
-        self.alarm = Instant::now() + sleep.max(SHORTEST_SLEEP);
-    }
-
-    /// Tells whether this is the first failure after successes.
-    fn failed(&mut self) -> bool {
-        let is_news = self.recovery.is_zero();
-        self.recovery = (self.recovery * 2).clamp(Duration::from_millis(50), LONGEST_RECOVERY);
-        self.something_waits = false;
-        self.alarm = Instant::now() + self.recovery;
-        is_news
-    }
-
-    fn rang(&mut self) {
-        self.something_waits = true;
-        // Should all places be taken, the next claim, which sets the alarm anew, is not soon.
-        self.alarm = Instant::now() + self.poll;
-    }
-
-    /// A task has ended, perhaps with something to do later.
-    fn ended(&mut self, task: Result<Option<Instant>, JoinError>) {
-        match task {
-            Ok(Some(due)) => self.alarm = self.alarm.min(due),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::error!(%error, "a delivery's task broke; it is tried again when its lease is over");
-            }
-        }
-    }
 }
 
 impl Desk {
