@@ -1,6 +1,5 @@
 //! What can be set, as it is given: one struct for the file, the variables and the flags.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -21,7 +20,7 @@ pub(crate) struct Settings {
         env = "SWITCHBOARD_LISTEN",
         value_name = "HOST:PORT"
     )]
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<String>,
 
     /// The data folder: database, lock and encryption key [default: ./data]
     #[arg(
@@ -164,7 +163,8 @@ impl Settings {
         toml::from_str(text).map_err(|error| {
             // The error's own text would quote the line, which may hold a secret.
             let line = error.span().map_or(1, |span| {
-                text[..span.start.min(text.len())].lines().count().max(1)
+                let before = text.get(..span.start).unwrap_or_default();
+                before.matches('\n').count() + 1
             });
             Failure::Config(format!(
                 "{}, line {line}: {}",

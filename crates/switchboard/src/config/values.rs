@@ -1,6 +1,5 @@
 //! The settings in effect: checked, with defaults.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub(crate) enum UncertainSends {
 /// The settings in effect.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: String,
     pub(crate) data_dir: PathBuf,
     pub(crate) database: PathBuf,
     pub(crate) bot_url: Option<Url>,
@@ -48,9 +47,7 @@ impl Config {
         let settings = settings.with_file()?;
         let data_dir = settings.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let config = Self {
-            listen: settings
-                .listen
-                .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 4000))),
+            listen: listen(settings.listen)?,
             database: database(settings.database_url.as_deref(), &data_dir)?,
             data_dir,
             bot_url: url("bot_url", settings.bot_url.as_deref())?,
@@ -101,7 +98,7 @@ impl Config {
             url.to_string()
         };
         vec![
-            ("listen", Some(self.listen.to_string())),
+            ("listen", Some(self.listen.clone())),
             ("data_dir", Some(self.data_dir.display().to_string())),
             (
                 "database_url",
@@ -133,6 +130,20 @@ impl Config {
 /// An empty variable is as good as none.
 fn given(secret: Option<SecretString>) -> Option<SecretString> {
     secret.filter(|secret| !secret.expose_secret().is_empty())
+}
+
+fn listen(given: Option<String>) -> Result<String, Failure> {
+    let listen = given.filter(|text| !text.is_empty());
+    let listen = listen.unwrap_or_else(|| "127.0.0.1:4000".to_owned());
+    let port = listen
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    match port {
+        Some((host, _)) if !host.is_empty() => Ok(listen),
+        _ => Err(Failure::Config(
+            "listen: expected host:port, such as 127.0.0.1:4000 or localhost:0".to_owned(),
+        )),
+    }
 }
 
 fn default_telegram() -> Result<Url, Failure> {
@@ -230,7 +241,7 @@ mod tests {
     #[test]
     fn nothing_need_be_given() {
         let config = Config::load(Settings::default()).unwrap();
-        assert_eq!(config.listen.to_string(), "127.0.0.1:4000");
+        assert_eq!(config.listen, "127.0.0.1:4000");
         assert_eq!(config.database, PathBuf::from("data/switchboard.db"));
     }
 
@@ -253,6 +264,13 @@ mod tests {
     #[test]
     fn faults_name_the_setting() {
         for (settings, name) in [
+            (
+                Settings {
+                    listen: Some("4000".to_owned()),
+                    ..Settings::default()
+                },
+                "listen",
+            ),
             (
                 Settings {
                     token: Some("short".to_owned().into()),

@@ -52,7 +52,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start(config: Config, folder: DataFolder) -> Result<Self, Failure> {
         // Bound first: an address in use must not cost a start of everything else.
-        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        let listener = TcpListener::bind(&config.listen).await.map_err(|error| {
             Failure::Unreachable(format!(
                 "cannot listen on {}: {error}; choose another address with --listen",
                 config.listen
