@@ -89,17 +89,14 @@ impl Engine {
             .ok_or_else(|| no_state(address))
     }
 
-    /// Removes the state; how it was, if there was one. (Another write may come between the look
-    /// and the removal: it is removed as well.)
+    /// Removes the state; how it was, if there was one.
     pub async fn delete_state(
         &self,
         caller: &Caller,
         address: &StateAddress,
     ) -> Result<Option<WireState>> {
         let key = self.state_key(caller, address).await?;
-        let now = self.env().now();
-        let state = self.store().get_state(key.clone(), now).await?;
-        self.store().delete_state(key, now).await?;
+        let state = self.store().delete_state(key, self.env().now()).await?;
         Ok(state.map(WireState::new))
     }
 

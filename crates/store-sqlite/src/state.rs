@@ -260,12 +260,13 @@ fn set_expiry(
     write(tx.connection, state, payload, millis(expiry), now).map(Some)
 }
 
-fn delete(tx: &mut Tx<'_>, key: &StateKey, now: Timestamp) -> Done<bool> {
+fn delete(tx: &mut Tx<'_>, key: &StateKey, now: Timestamp) -> Done<Option<State>> {
     let place = place(tx.connection, key)?;
     let Some(stored) = load(tx.connection, place, key, now)? else {
-        return Ok(false);
+        return Ok(None);
     };
-    Ok(rows::execute(tx.connection, DELETE, [stored.state.id])? > 0)
+    rows::execute(tx.connection, DELETE, [stored.state.id])?;
+    Ok(Some(stored.state.value))
 }
 
 #[async_trait]
@@ -308,7 +309,7 @@ impl StateStore for SqliteStore {
             .await
     }
 
-    async fn delete_state(&self, key: StateKey, now: Timestamp) -> Result<bool> {
+    async fn delete_state(&self, key: StateKey, now: Timestamp) -> Result<Option<State>> {
         self.write(move |tx| delete(tx, &key, now)).await
     }
 }

@@ -78,6 +78,6 @@ pub trait StateStore {
         now: Timestamp,
     ) -> Result<Option<State>>;
 
-    /// Removes it. `false` if there was none.
-    async fn delete_state(&self, key: StateKey, now: Timestamp) -> Result<bool>;
+    /// Removes it, and gives it as it was.
+    async fn delete_state(&self, key: StateKey, now: Timestamp) -> Result<Option<State>>;
 }

@@ -61,10 +61,10 @@ pub async fn a_state_is_written_patched_and_removed(factory: &dyn Factory) {
         let patch = json("{\"b\":[1],\"a\":null}");
         let patched = store.patch_state(key.clone(), patch, world.now()).await;
         assert_eq!(patched.unwrap().unwrap().payload, json("{\"b\":[1]}"));
-        for expected in [true, false] {
-            let delete = store.delete_state(key.clone(), world.now()).await;
-            assert_eq!(delete.unwrap(), expected);
-        }
+        let deleted = store.delete_state(key.clone(), world.now()).await;
+        assert_eq!(deleted.unwrap().unwrap().payload, json("{\"b\":[1]}"));
+        let again = store.delete_state(key.clone(), world.now()).await;
+        assert_eq!(again.unwrap(), None);
         assert_eq!(get().await, None);
     }
 }
@@ -95,7 +95,8 @@ pub async fn a_state_is_over_when_its_time_is(factory: &dyn Factory) {
     assert_eq!(there().await, Some(old.clone()), "writing renews the time");
     world.pass(Duration::from_millis(1));
     assert_eq!(there().await, None);
-    assert!(!store.delete_state(key.clone(), world.now()).await.unwrap());
+    let gone = store.delete_state(key.clone(), world.now()).await.unwrap();
+    assert_eq!(gone, None);
     let new = json("{\"new\":true}");
     let found = store
         .get_or_set_state(set(&world, &key, &new, None))
