@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     )]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// The database, as sqlite:PATH [default: sqlite:DATA_DIR/switchboard.db]
+    /// The database, as sqlite:PATH [default: switchboard.db in the data folder]
     #[arg(
         long,
         global = true,
