@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::commands::Failure;
 
@@ -62,6 +63,16 @@ impl Printer {
                 .join("\n"),
         )
     }
+}
+
+/// A field that holds a text; empty where it does not.
+pub(crate) fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_default().to_owned()
+}
+
+/// The rows of a list in an answer.
+pub(crate) fn rows<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    answer[field].as_array().into_iter().flatten()
 }
 
 /// Text from outside, safe for a terminal: control characters (escape sequences among them) are

@@ -25,6 +25,8 @@ pub(super) struct SayBody {
 pub(super) struct SayAnswer {
     conversation: ConversationId,
     message: MessageId,
+    /// Its place in the conversation: answers come after it.
+    seq: i64,
     created: bool,
 }
 
@@ -74,11 +76,15 @@ pub(super) async fn say(
             conversation,
             conversation_created,
             ..
-        }) => Ok(Json(SayAnswer {
-            conversation: conversation.id,
-            message,
-            created: conversation_created,
-        })),
+        }) => {
+            let stored = admin.engine.store().get_message(bot, message).await?;
+            Ok(Json(SayAnswer {
+                seq: stored.map_or(0, |stored| stored.seq),
+                conversation: conversation.id,
+                message,
+                created: conversation_created,
+            }))
+        }
         _ => Err(Error::AlreadyExists {
             field: "message".to_owned(),
             reason: "this message was taken before; give each one an id of its own".to_owned(),

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::commands::Failure;
 use crate::config::Config;
 use crate::lifecycle::Work;
-use crate::printer::Printer;
+use crate::printer::{Printer, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -43,19 +43,17 @@ pub(super) async fn run(
         printer.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     match options.action {
         Action::List => {
-            let bots = answer["bots"].as_array().cloned().unwrap_or_default();
             printer.table(
                 &["BOT", "NAME", "CREATED"],
-                bots.iter()
+                rows(&answer, "bots")
                     .map(|bot| vec![text(bot, "id"), text(bot, "name"), text(bot, "created_at")]),
             )?;
         }
         Action::Create { .. } => {
             printer.line(&format!("bot    {}", text(&answer["bot"], "id")))?;
-            for integration in answer["integrations"].as_array().into_iter().flatten() {
+            for integration in rows(&answer, "integrations") {
                 printer.line(&format!(
                     "       {} {}",
                     text(integration, "alias"),

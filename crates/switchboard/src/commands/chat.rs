@@ -14,7 +14,7 @@ use crate::commands::conversations::said;
 use crate::commands::{BotArg, Failure};
 use crate::config::Config;
 use crate::lifecycle::{Work, interrupted};
-use crate::printer::{Printer, printable};
+use crate::printer::{Printer, printable, rows};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -110,7 +110,7 @@ impl Chat {
     async fn check_delivered(&self) -> Result<(), Failure> {
         let shown = self.show().await?;
         let run = format!("dlv_{}", self.run);
-        let mut stuck = shown["stuck"].as_array().into_iter().flatten();
+        let mut stuck = rows(&shown, "stuck");
         // Ids grow with time: what is greater than the run's was enqueued in it.
         match stuck.find(|found| found["id"].as_str().is_some_and(|id| id > run.as_str())) {
             None => Ok(()),
@@ -169,18 +169,9 @@ impl Chat {
         if self.conversation.is_none() {
             // What was said in earlier runs is not said again.
             self.conversation = answer["conversation"].as_str().map(ToOwned::to_owned);
-            self.seq = self
-                .place_of(answer["message"].as_str().unwrap_or_default())
-                .await?;
+            self.seq = answer["seq"].as_i64().unwrap_or(0);
         }
         Ok(())
-    }
-
-    async fn place_of(&self, message: &str) -> Result<i64, Failure> {
-        let shown = self.show().await?;
-        let messages = shown["messages"].as_array().cloned().unwrap_or_default();
-        let found = messages.iter().find(|found| found["id"] == message);
-        Ok(found.and_then(|found| found["seq"].as_i64()).unwrap_or(0))
     }
 
     /// Prints what the bot has said since; tells whether more is under way.
@@ -200,7 +191,7 @@ impl Chat {
             ),
         ];
         let answer: Value = self.client.get(&path(&base, &query)).await?;
-        for message in answer["messages"].as_array().into_iter().flatten() {
+        for message in rows(&answer, "messages") {
             self.seq = self.seq.max(message["seq"].as_i64().unwrap_or(0));
             if message["direction"] != "outgoing" {
                 continue;

@@ -10,7 +10,7 @@ use crate::commands::tokens::segment;
 use crate::commands::{BotArg, Failure};
 use crate::config::Config;
 use crate::lifecycle::{Work, interrupted};
-use crate::printer::{Printer, printable};
+use crate::printer::{Printer, printable, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -76,13 +76,9 @@ async fn list(
     if printer.is_json() {
         return printer.json(&answer);
     }
-    let all = answer["conversations"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
     printer.table(
         &["CONVERSATION", "INTEGRATION", "TAGS", "CREATED"],
-        all.iter().map(|found| {
+        rows(&answer, "conversations").map(|found| {
             vec![
                 text(found, "id"),
                 text(found, "alias"),
@@ -120,10 +116,10 @@ async fn show(
         printable(&tags(&conversation["tags"]))
     ))?;
     printer.line("")?;
-    for message in answer["messages"].as_array().into_iter().flatten() {
+    for message in rows(&answer, "messages") {
         printer.line(&message_line(message, &answer["authors"]))?;
     }
-    for stuck in answer["stuck"].as_array().into_iter().flatten() {
+    for stuck in rows(&answer, "stuck") {
         printer.line(&format!(
             "! {} is {}: {} (switchboard deliveries replay {})",
             stuck["message"]
@@ -202,10 +198,6 @@ pub(super) fn said(message: &Value) -> String {
         Some(text) if kind == "text" => text.to_owned(),
         _ => format!("({kind}) {}", message["payload"]),
     }
-}
-
-fn text(value: &Value, key: &str) -> String {
-    value[key].as_str().unwrap_or_default().to_owned()
 }
 
 fn tags(value: &Value) -> String {

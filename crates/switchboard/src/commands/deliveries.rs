@@ -10,7 +10,7 @@ use crate::commands::tokens::segment;
 use crate::commands::{BotArg, Failure};
 use crate::config::Config;
 use crate::lifecycle::Work;
-use crate::printer::Printer;
+use crate::printer::{Printer, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -87,13 +87,11 @@ pub(super) async fn run(
         printer.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     match options.action {
         Action::List { .. } => {
-            let all = answer["deliveries"].as_array().cloned().unwrap_or_default();
             printer.table(
                 &["DELIVERY", "STATUS", "TRIES", "OF", "ERROR"],
-                all.iter().map(|found| {
+                rows(&answer, "deliveries").map(|found| {
                     let of = found["message"].as_str().or(found["event"].as_str());
                     vec![
                         text(found, "id"),

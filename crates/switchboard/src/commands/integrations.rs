@@ -11,7 +11,7 @@ use crate::client::{Client, path};
 use crate::commands::{BotArg, Failure};
 use crate::config::{Config, telegram_account};
 use crate::lifecycle::Work;
-use crate::printer::Printer;
+use crate::printer::{Printer, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -68,16 +68,11 @@ pub(super) async fn run(
         printer.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     match options.action {
         Action::List => {
-            let all = answer["integrations"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
             printer.table(
                 &["INTEGRATION", "ALIAS", "PLATFORM", "STATE"],
-                all.iter().map(|found| {
+                rows(&answer, "integrations").map(|found| {
                     let state = match (found["active"].as_bool(), found["trouble"].as_str()) {
                         (_, Some(trouble)) => trouble.to_owned(),
                         (Some(true), None) => "active".to_owned(),

@@ -9,7 +9,7 @@ use crate::client::{Client, path};
 use crate::commands::{BotArg, Failure};
 use crate::config::Config;
 use crate::lifecycle::Work;
-use crate::printer::Printer;
+use crate::printer::{Printer, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -64,13 +64,11 @@ pub(super) async fn run(
         printer.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     match options.action {
         Action::List => {
-            let tokens = answer["tokens"].as_array().cloned().unwrap_or_default();
             printer.table(
                 &["TOKEN", "LABEL", "ENDS IN", "CREATED", "REVOKED"],
-                tokens.iter().map(|token| {
+                rows(&answer, "tokens").map(|token| {
                     ["id", "label", "hint", "created_at", "revoked_at"]
                         .map(|key| text(token, key))
                         .to_vec()
