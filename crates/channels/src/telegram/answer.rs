@@ -15,6 +15,10 @@ use super::client::{Answer, Refusal};
 /// How long to wait where Telegram asks for it and does not say how long.
 const UNTOLD_WAIT: Duration = Duration::from_secs(5);
 
+/// The longest wait that is kept to. Hours have been seen; what is longer is no wait but a mistake,
+/// and nobody could tell the message from a lost one.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// What is to be done after an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -56,7 +60,7 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
     let said = |words: &str| error.to_lowercase().contains(words);
     let over = match code {
         420 | 429 => SendOutcome::Wait {
-            after: retry_after.map_or(UNTOLD_WAIT, Duration::from_secs),
+            after: wait(retry_after).unwrap_or(UNTOLD_WAIT),
             error,
         },
         401 | 404 => SendOutcome::AccountBroken {
@@ -75,6 +79,11 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
         },
     };
     Verdict::Over(over)
+}
+
+/// How long to wait where Telegram asks for `told`.
+pub(super) fn wait(told: Option<Duration>) -> Option<Duration> {
+    told.map(|told| told.min(LONGEST_WAIT))
 }
 
 fn not_json(status: u16) -> SendOutcome {
@@ -156,7 +165,7 @@ mod tests {
         let answer = Answer::Refused(Refusal {
             code: 429,
             description: "Too Many Requests: retry after 6775".to_owned(),
-            retry_after: Some(6775),
+            retry_after: Some(Duration::from_secs(6775)),
             migrate_to_chat_id: None,
         });
         assert_eq!(
@@ -164,6 +173,29 @@ mod tests {
             SendOutcome::Wait {
                 after: Duration::from_secs(6775),
                 error: "Too Many Requests: retry after 6775".to_owned(),
+            }
+        );
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_a_day() {
+        for told in [Duration::from_hours(25), Duration::MAX] {
+            let answer = Answer::Refused(Refusal {
+                code: 429,
+                description: "Too Many Requests".to_owned(),
+                retry_after: Some(told),
+                migrate_to_chat_id: None,
+            });
+            let SendOutcome::Wait { after, .. } = outcome(answer) else {
+                panic!("no wait")
+            };
+            assert_eq!(after, Duration::from_hours(24));
+        }
+        assert_eq!(
+            outcome(refused(429, "Too Many Requests")),
+            SendOutcome::Wait {
+                after: UNTOLD_WAIT,
+                error: "Too Many Requests".to_owned(),
             }
         );
     }

@@ -62,8 +62,8 @@ pub(super) struct Refusal {
     pub(super) code: u16,
     /// Telegram's words.
     pub(super) description: String,
-    /// How many seconds to wait.
-    pub(super) retry_after: Option<u64>,
+    /// How long to wait, as Telegram says it; it may be absurd.
+    pub(super) retry_after: Option<Duration>,
     /// The supergroup that the group has become.
     pub(super) migrate_to_chat_id: Option<i64>,
 }
@@ -140,10 +140,15 @@ impl Client {
             Envelope { ok: true, .. } => Answer::NotJson { status },
             refused => {
                 let parameters = refused.parameters.unwrap_or_default();
+                let code = refused.error_code.unwrap_or(status);
+                let words = refused.description.filter(|words| !words.is_empty());
                 Answer::Refused(Refusal {
-                    code: refused.error_code.unwrap_or(status),
-                    description: self.scrub(refused.description.unwrap_or_default()),
-                    retry_after: parameters.retry_after,
+                    code,
+                    description: words.map_or_else(
+                        || format!("refused with {code} and no reason"),
+                        |words| self.scrub(words),
+                    ),
+                    retry_after: parameters.retry_after.and_then(Seconds::duration),
                     migrate_to_chat_id: parameters.migrate_to_chat_id,
                 })
             }
@@ -194,9 +199,28 @@ struct Envelope<'a> {
 #[derive(Deserialize, Default)]
 struct Parameters {
     #[serde(default, deserialize_with = "lenient")]
-    retry_after: Option<u64>,
+    retry_after: Option<Seconds>,
     #[serde(default, deserialize_with = "lenient")]
     migrate_to_chat_id: Option<i64>,
+}
+
+/// A number of seconds, as a number of any size or in quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(f64),
+    Text(String),
+}
+
+impl Seconds {
+    /// None for what is no length of time; the longest there is for what is longer.
+    fn duration(self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Number(seconds) => seconds,
+            Self::Text(text) => text.trim().parse().ok()?,
+        };
+        (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    }
 }
 
 /// The error without its URL, which holds the token, and with its innermost cause, which says
@@ -231,4 +255,50 @@ fn checked_url(text: &str) -> Result<String> {
         return Err(wrong());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_however_it_is_written() {
+        let client = {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            Client::new("http://127.0.0.1:9", "1:x".to_owned().into()).unwrap()
+        };
+        let read = |written: &str| {
+            let body = format!(
+                r#"{{"ok":false,"error_code":429,"description":"slow down","parameters":{{"retry_after":{written}}}}}"#
+            );
+            match client.parse(429, body.as_bytes()) {
+                Answer::Refused(refusal) => refusal.retry_after,
+                other => panic!("{other:?}"),
+            }
+        };
+        for (written, seconds) in [("5", 5.0), ("0", 0.0), ("2.5", 2.5), ("\"7\"", 7.0)] {
+            assert_eq!(
+                read(written),
+                Some(Duration::from_secs_f64(seconds)),
+                "{written}"
+            );
+        }
+        for written in [
+            "18446744073709551615",
+            "99999999999999999999",
+            "1e300",
+            "\"inf\"",
+        ] {
+            let wait = read(written).expect(written);
+            assert!(
+                wait > Duration::from_hours(1_000_000),
+                "{written}: {wait:?}"
+            );
+        }
+        for written in [
+            "-5", "-0.5", "-1e300", "\"-5\"", "\"soon\"", "\"NaN\"", "null", "[]", "{}",
+        ] {
+            assert_eq!(read(written), None, "{written}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use switchboard_model::Environment;
 
 use super::account::Timing;
-use super::answer::broken;
+use super::answer::{broken, wait};
 use super::backoff::Backoff;
 use super::client::{Answer, Refusal};
 
@@ -76,12 +76,10 @@ impl Failure {
 
     fn refused(refusal: &Refusal) -> Self {
         let words = &refusal.description;
-        match (refusal.code, refusal.retry_after) {
+        match (refusal.code, wait(refusal.retry_after)) {
             (420 | 429, after) => Self {
                 text: "Telegram asks to wait; too many requests were made for this bot".to_owned(),
-                pace: after.map_or(Pace::Passing, |after| {
-                    Pace::Told(Duration::from_secs(after))
-                }),
+                pace: after.map_or(Pace::Passing, Pace::Told),
             },
             (401 | 404, _) => Self {
                 text: broken(words),
@@ -178,15 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_not_cut_short() {
+    fn a_wait_is_not_cut_short_unless_it_is_longer_than_a_day() {
         let (env, _clock) = switchboard_model::testing::environment(7);
-        let failure = Failure::of(&Answer::Refused(Refusal {
-            code: 429,
-            description: String::new(),
-            retry_after: Some(6775),
-            migrate_to_chat_id: None,
-        }));
-        let (pause, _) = failure.pause(&mut Backoff::default(), &env, &Timing::default());
-        assert_eq!(pause, Duration::from_secs(6775));
+        let day = Duration::from_hours(24);
+        for (told, kept) in [
+            (Duration::from_secs(6775), Duration::from_secs(6775)),
+            (Duration::MAX, day),
+        ] {
+            let failure = Failure::of(&Answer::Refused(Refusal {
+                code: 429,
+                description: String::new(),
+                retry_after: Some(told),
+                migrate_to_chat_id: None,
+            }));
+            let (pause, _) = failure.pause(&mut Backoff::default(), &env, &Timing::default());
+            assert_eq!(pause, kept);
+        }
     }
 }

@@ -1,15 +1,12 @@
 //! Update → model. A pure function over one update's text.
 //!
 //! Promises: it never fails and drops nothing (what it cannot read becomes an event with the raw
-//! update), each update is read by itself, and what names a message is the message, not the update
-//! it came in.
+//! update), and each update is read by itself.
 //! What never happens here: a stand-in of Telegram's as a user, a guess at a chat that is not
 //! named, a conversation opened by anything but something said.
 
 use std::collections::BTreeMap;
 
-use ring::digest::{SHA256, digest};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use switchboard_engine::{
@@ -17,7 +14,7 @@ use switchboard_engine::{
 };
 use switchboard_model::{Json, Tags};
 
-use super::hex::hex;
+use super::once;
 use super::thread::{Thread, Topic};
 use super::types::{Chat, Happening, Message, Person};
 
@@ -56,32 +53,23 @@ pub(super) const KINDS: [&str; 27] = [
 /// The kind of event for an update that cannot be understood.
 const UNKNOWN: &str = "unknown";
 
+/// How many bytes are kept of what is no JSON.
+const RAW_LIMIT: usize = 64 * 1024;
+
 /// Whom Telegram puts into `from` when nobody is there: an anonymous administrator, a post that
 /// Telegram forwarded from the linked channel, someone who writes as a channel.
 const STAND_INS: [i64; 3] = [1_087_968_824, 777_000, 136_817_688];
 
-/// Reads an update's number and nothing else of it.
-pub(super) fn update_id(raw: &str) -> Option<i64> {
-    #[derive(Deserialize)]
-    struct Numbered {
-        update_id: i64,
-    }
-    serde_json::from_str::<Numbered>(raw)
-        .ok()
-        .map(|numbered| numbered.update_id)
-}
-
 /// Turns an update into what the engine takes. `account` is the bot's number, to which update
 /// numbers belong.
 pub(super) fn read(account: &str, raw: &str) -> Update {
-    let id = update_id(raw);
-    let Some((kind, content)) = content(raw) else {
+    let (Some(id), Some((kind, content))) = (once::update_id(raw), content(raw)) else {
         return unreadable(account, raw);
     };
-    let once = once_update(account, id, content);
+    let once = once::update(account, Some(id), content.as_bytes());
     match kind.as_str() {
         "message" | "channel_post" | "business_message" => match parse::<Message>(content) {
-            Some(message) => said(&kind, raw, once, &message),
+            Some(message) => said(account, &kind, raw, once, &message),
             None => unreadable(account, raw),
         },
         "edited_message" | "edited_channel_post" | "edited_business_message" => {
@@ -116,8 +104,23 @@ pub(super) fn read(account: &str, raw: &str) -> Update {
 /// An update as an event that holds nothing but its text: for what cannot be understood, and for
 /// what the engine refuses.
 pub(super) fn unreadable(account: &str, raw: &str) -> Update {
-    let once = once_update(account, update_id(raw), raw);
+    let once = once::update(account, once::update_id(raw), raw.as_bytes());
     event(UNKNOWN.to_owned(), raw, once, None, None)
+}
+
+/// What came in the place of an update and is no JSON, as an event that holds its beginning.
+pub(super) fn no_json(account: &str, body: &[u8]) -> Update {
+    let text = String::from_utf8_lossy(body);
+    let end = text.floor_char_boundary(RAW_LIMIT);
+    Update {
+        once: once::update(account, None, body),
+        content: UpdateContent::Event(IncomingEvent {
+            kind: UNKNOWN.to_owned(),
+            payload: as_text(&text[..end]),
+            thread: None,
+            sender: None,
+        }),
+    }
 }
 
 /// The field that is not `update_id`, with the name and text of its content.
@@ -143,7 +146,7 @@ fn parse<T: DeserializeOwned>(content: &str) -> Option<T> {
     serde_json::from_str(content).ok()
 }
 
-fn said(kind: &str, raw: &str, once: Vec<String>, message: &Message) -> Update {
+fn said(account: &str, kind: &str, raw: &str, once: Vec<String>, message: &Message) -> Update {
     let thread = message_thread(message);
     let sender = sender(message);
     let text = message.text.as_deref().filter(|text| !text.is_empty());
@@ -178,7 +181,7 @@ fn said(kind: &str, raw: &str, once: Vec<String>, message: &Message) -> Update {
     }
     Update {
         once: if numbered {
-            once_message(message)
+            once::message(account, message)
         } else {
             once
         },
@@ -219,34 +222,12 @@ fn event(
 /// `{"update": …}` as received; where that cannot be kept as JSON (half a surrogate pair, deeper
 /// than 128), `{"raw": "…"}` with its text.
 fn raw_payload(raw: &str) -> Json {
-    Json::parse(&format!("{{\"update\":{raw}}}"))
-        .or_else(|_| {
-            let text = raw.replace('\0', "\u{fffd}");
-            Json::from_serialize(&serde_json::json!({ "raw": text }))
-        })
-        .unwrap_or_else(|_| Json::empty())
+    Json::parse(&format!("{{\"update\":{raw}}}")).unwrap_or_else(|_| as_text(raw))
 }
 
-/// Messages are numbered per business connection and chat, with the chat's id as received: topics
-/// share the numbers, and after an upgrade to a supergroup they start again.
-fn once_message(message: &Message) -> Vec<String> {
-    vec![
-        "message".to_owned(),
-        message.business_connection_id.clone().unwrap_or_default(),
-        message.chat.id.to_string(),
-        message.message_id.to_string(),
-    ]
-}
-
-/// Old update numbers may come back with other content.
-fn once_update(account: &str, id: Option<i64>, content: &str) -> Vec<String> {
-    let hash = digest(&SHA256, content.as_bytes());
-    vec![
-        "update".to_owned(),
-        account.to_owned(),
-        id.map(|id| id.to_string()).unwrap_or_default(),
-        hex(&hash.as_ref()[..16]),
-    ]
+fn as_text(raw: &str) -> Json {
+    let text = raw.replace('\0', "\u{fffd}");
+    Json::from_serialize(&serde_json::json!({ "raw": text })).unwrap_or_else(|_| Json::empty())
 }
 
 /// None for what only one person and the bot see: the conversation has other readers.

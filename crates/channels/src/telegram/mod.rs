@@ -16,11 +16,14 @@ mod control;
 mod hex;
 mod inbound;
 mod lenient;
+mod once;
 mod outbound;
 mod polling;
 mod split;
+mod target;
 mod thread;
 mod types;
+mod visible;
 mod webhook;
 
 #[cfg(test)]

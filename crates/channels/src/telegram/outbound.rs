@@ -16,6 +16,7 @@ use switchboard_store::SentPart;
 use super::account::Account;
 use super::answer::{Verdict, judge, sent_tags};
 use super::split::{MESSAGE_LIMIT, split};
+use super::target::target;
 use super::thread::{Thread, Topic};
 
 /// With less time than this on the lease nothing is begun.
@@ -66,11 +67,10 @@ impl Account {
         lease: Lease,
     ) -> Result<Tags, SendOutcome> {
         let text = text(&outgoing.message).map_err(|error| SendOutcome::Permanent { error })?;
-        let thread = Thread::from_tags(&outgoing.conversation.tags).map_err(|unknown| {
-            SendOutcome::Permanent {
-                error: format!("{unknown}; mend the tag, then send again"),
-            }
-        })?;
+        let thread =
+            target(&outgoing.conversation.tags).map_err(|unknown| SendOutcome::Permanent {
+                error: format!("{unknown}; mend the tags, then send again"),
+            })?;
         let texts = split(&text, MESSAGE_LIMIT);
         if texts.is_empty() {
             return Err(SendOutcome::Permanent {

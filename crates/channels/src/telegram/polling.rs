@@ -19,6 +19,7 @@ use super::backoff::Backoff;
 use super::client::{Answer, Refusal};
 use super::control::Failure;
 use super::inbound;
+use super::once;
 
 /// After a week without updates Telegram may number them anew, also lower. An older position could
 /// skip those, so it is no longer used.
@@ -163,14 +164,15 @@ impl<'a> Poller<'a> {
             .into_iter()
             .map(|raw| Item {
                 raw: raw.get(),
-                id: inbound::update_id(raw.get()),
+                id: once::update_id(raw.get()),
                 update: inbound::read(&self.account.number, raw.get()),
             })
             .collect();
         if !items.is_empty() && items.iter().all(|item| item.id.is_none()) {
             // They are kept, once; but they cannot be confirmed, and will come again.
             let taken = self.ingest(items).await;
-            let text = "Telegram sends updates without a number; update this program";
+            let text =
+                "Telegram sends updates without a number that can be theirs; update this program";
             return match taken {
                 Ok(_) => self.fail(&Failure::conflict(text.to_owned())),
                 Err(error) => self.fail(&store_failure(&error)),

@@ -6,6 +6,8 @@
 
 use unicode_segmentation::GraphemeCursor;
 
+use super::visible::is_visible;
+
 /// The most UTF-16 units in one message (Bot API, `sendMessage`).
 pub(super) const MESSAGE_LIMIT: usize = 4096;
 
@@ -93,17 +95,6 @@ fn may_break(c: char) -> bool {
     c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}')
 }
 
-/// Whether a reader sees something of this character. Telegram refuses a text of none that are.
-pub(super) fn is_visible(c: char) -> bool {
-    !(c.is_whitespace()
-        || c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e01ef}'))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -149,7 +140,15 @@ mod tests {
 
     #[test]
     fn tg_out_010_what_shows_nothing_has_no_parts() {
-        for text in ["", " \n\t ", "\u{200b}\u{2060}\u{feff}", "\0"] {
+        for text in [
+            "",
+            " \n\t ",
+            "\u{200b}\u{2060}\u{feff}",
+            "\0",
+            "\u{2800}\u{2800}",
+            "\u{3164}",
+            "\u{115f}\u{1160} \u{ffa0}",
+        ] {
             assert!(split(text, MESSAGE_LIMIT).is_empty(), "{text:?}");
         }
         assert_eq!(split("visible", MESSAGE_LIMIT), ["visible"]);

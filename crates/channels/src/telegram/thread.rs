@@ -1,7 +1,8 @@
 //! The spelling of Telegram's threads: which chat, topic and business connection a conversation
-//! is, and where its answers go.
+//! is.
 //!
-//! Promises: one thread has one spelling, both ways. `docs/telegram.md` has the grammar's table.
+//! Promises: one thread has one spelling, which `target.rs` reads back. `docs/telegram.md` has the
+//! grammar's table.
 
 use std::fmt;
 
@@ -37,15 +38,6 @@ pub(super) enum Topic {
     Direct(i64),
 }
 
-/// The tags of a conversation do not say where to send.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the conversation's tag {tag} is {value:?}; expected {expected}")]
-pub(super) struct UnknownTarget {
-    tag: &'static str,
-    value: String,
-    expected: &'static str,
-}
-
 impl Thread {
     /// The chat itself.
     pub(super) fn chat(chat: i64) -> Self {
@@ -71,58 +63,13 @@ impl Thread {
         }
     }
 
-    /// Where a conversation's messages go, by its tags as the integration sees them. Those that
-    /// were made over HTTP may have the tag `id` only.
-    pub(super) fn from_tags(tags: &Tags) -> Result<Self, UnknownTarget> {
-        let mut thread = match (tags.get("chatId"), tags.get("id")) {
-            (Some(chat), _) => Self::chat(number("chatId", chat)?),
-            (None, Some(id)) => Self::parse(id).ok_or_else(|| UnknownTarget {
-                tag: "id",
-                value: id.to_owned(),
-                expected: "a chat's number, or <chat>/<topic>",
-            })?,
-            (None, None) => {
-                return Err(UnknownTarget {
-                    tag: "id",
-                    value: String::new(),
-                    expected: "a chat's number, or <chat>/<topic>",
-                });
-            }
+    /// The same with General as the chat itself.
+    pub(super) fn settled(self) -> Self {
+        let topic = match self.topic {
+            Topic::Forum(id) => Topic::forum(id),
+            topic => topic,
         };
-        if let Some(topic) = tags.get("threadId") {
-            thread.topic = Topic::forum(number("threadId", topic)?);
-        }
-        if let Some(topic) = tags.get("directMessagesTopicId") {
-            thread.topic = Topic::Direct(number("directMessagesTopicId", topic)?);
-        }
-        if let Some(business) = tags.get("businessConnectionId") {
-            thread.business = Some(business.to_owned());
-        }
-        Ok(thread)
-    }
-
-    /// Reads an external id.
-    fn parse(id: &str) -> Option<Self> {
-        let (business, place) = match id.strip_prefix("business:") {
-            // The connection's id is opaque, the rest has a fixed number of slashes at most.
-            Some(rest) => rest
-                .split_once('/')
-                .map(|(connection, place)| (Some(connection.to_owned()), place))?,
-            None => (None, id),
-        };
-        let mut pieces = place.split('/');
-        let chat = pieces.next()?.parse().ok()?;
-        let topic = match (pieces.next(), pieces.next(), pieces.next()) {
-            (None, ..) => Topic::None,
-            (Some("direct"), Some(topic), None) => Topic::Direct(topic.parse().ok()?),
-            (Some(topic), None, _) => Topic::forum(topic.parse().ok()?),
-            _ => return None,
-        };
-        Some(Self {
-            business,
-            chat,
-            topic,
-        })
+        Self { topic, ..self }
     }
 
     /// As the engine takes it, with the parts as tags of their own, so that a bot can read them and
@@ -172,80 +119,6 @@ impl Topic {
             Self::None
         } else {
             Self::Forum(id)
-        }
-    }
-}
-
-fn number(tag: &'static str, value: &str) -> Result<i64, UnknownTarget> {
-    value.parse().map_err(|_| UnknownTarget {
-        tag,
-        value: value.to_owned(),
-        expected: "a number",
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn threads() -> [Thread; 6] {
-        let group = -1_002_100_000_001;
-        [
-            Thread::chat(501),
-            Thread::chat(group),
-            Thread {
-                topic: Topic::Forum(42),
-                ..Thread::chat(group)
-            },
-            Thread {
-                topic: Topic::Direct(501),
-                ..Thread::chat(group)
-            },
-            Thread {
-                business: Some("abc-_".to_owned()),
-                ..Thread::chat(501)
-            },
-            Thread {
-                business: Some("abc".to_owned()),
-                topic: Topic::Forum(7),
-                ..Thread::chat(4_503_599_627_370_495)
-            },
-        ]
-    }
-
-    #[test]
-    fn a_thread_reads_back_from_its_id_and_from_its_tags() {
-        let chat: Chat = serde_json::from_str(r#"{"id":1,"type":"private"}"#).unwrap();
-        let mut ids = std::collections::HashSet::new();
-        for thread in threads() {
-            let external = thread.external(&chat);
-            let only_id = Tags::new().with("id", &external.id);
-            assert_eq!(Thread::from_tags(&only_id), Ok(thread.clone()));
-            let all = external.tags.with("id", &external.id);
-            assert_eq!(Thread::from_tags(&all), Ok(thread.clone()));
-            assert!(ids.insert(external.id), "two threads share {thread}");
-        }
-    }
-
-    #[test]
-    fn general_is_the_chat_itself() {
-        let tags = Tags::from_iter([("id", "-100/1")]);
-        assert_eq!(Thread::from_tags(&tags), Ok(Thread::chat(-100)));
-    }
-
-    #[test]
-    fn tags_that_name_no_place_say_what_is_wrong() {
-        for tags in [
-            Tags::new(),
-            Tags::from_iter([("id", "@news")]),
-            Tags::from_iter([("id", "1/2/3")]),
-            Tags::from_iter([("id", "1/direct")]),
-            Tags::from_iter([("id", "business:x")]),
-            Tags::from_iter([("chatId", "x"), ("id", "1")]),
-            Tags::from_iter([("id", "1"), ("threadId", "General")]),
-        ] {
-            let error = Thread::from_tags(&tags).unwrap_err().to_string();
-            assert!(error.contains("expected a"), "{error}");
         }
     }
 }

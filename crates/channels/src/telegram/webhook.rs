@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
+use switchboard_engine::Update;
 use switchboard_integration::{Webhook, WebhookAnswer, WebhookRequest};
 use switchboard_model::Error;
 use tokio_util::sync::CancellationToken;
@@ -64,10 +65,16 @@ impl Webhook for Account {
             return WebhookAnswer::new(405, "expected POST");
         }
         let body = String::from_utf8_lossy(&request.body);
-        let Ok(raw) = serde_json::from_str::<&RawValue>(&body) else {
-            return WebhookAnswer::new(400, "expected an update as JSON");
+        let stored = match serde_json::from_str::<&RawValue>(&body) {
+            Ok(raw) => self.ingest_update(raw.get()).await,
+            // Who knows the secret speaks for Telegram, which would send it again for a day and
+            // nothing else of its chat meanwhile.
+            Err(_) => {
+                self.ingest_one(inbound::no_json(&self.number, &request.body))
+                    .await
+            }
         };
-        match self.ingest_update(raw.get()).await {
+        match stored {
             Ok(()) => WebhookAnswer::OK,
             Err(error) => {
                 // Telegram sends it again; until then this chat's updates wait.
@@ -174,21 +181,20 @@ impl Account {
     }
 
     async fn ingest_update(&self, raw: &str) -> Result<(), Error> {
-        let update = inbound::read(&self.number, raw);
-        match self
-            .engine
+        match self.ingest_one(inbound::read(&self.number, raw)).await {
+            Err(error) if !is_passing(&error) => {
+                self.ingest_one(inbound::unreadable(&self.number, raw))
+                    .await
+            }
+            stored => stored,
+        }
+    }
+
+    async fn ingest_one(&self, update: Update) -> Result<(), Error> {
+        self.engine
             .ingest(&self.integration, vec![update], None)
             .await
-        {
-            Err(error) if !is_passing(&error) => {
-                let kept = inbound::unreadable(&self.number, raw);
-                self.engine
-                    .ingest(&self.integration, vec![kept], None)
-                    .await
-                    .map(drop)
-            }
-            stored => stored.map(drop),
-        }
+            .map(drop)
     }
 }
 

@@ -3,6 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::super::fixture::case;
+use super::super::once::update_id;
+use super::super::target::target;
 use super::*;
 
 const ACCOUNT: &str = "7000000001";
@@ -53,7 +55,7 @@ fn of_messages<T: Ord>(updates: &[&Update], ask: impl Fn(&Update, &IncomingMessa
 
 fn place(update: &Update) -> Option<Thread> {
     let thread = thread(update)?;
-    Some(Thread::from_tags(&thread.tags).expect("a thread's tags say where it is"))
+    Some(target(&thread.tags).expect("a thread's tags say where it is"))
 }
 
 fn check_names(updates: &BTreeMap<String, Update>, groups: &Value, same: bool) {
@@ -192,22 +194,37 @@ cases! {
 }
 
 #[test]
-fn tg_in_014_messages_of_two_bots_with_one_number_differ_only_by_chat() {
+fn tg_in_014_what_one_bot_was_sent_is_never_taken_for_what_another_was() {
     let case = case("tg-in-014");
     let steps = case["input"]["steps"].as_array().unwrap();
-    let updates: Vec<_> = steps
+    let mut bot = "";
+    let mut messages = BTreeSet::new();
+    let numbers: Vec<_> = steps
         .iter()
-        .filter_map(|step| step["returns"].get(0))
-        .map(take)
+        .map(|step| &step["poll_as"]["bot_id"])
         .collect();
-    let messages = of_messages(&updates.iter().collect::<Vec<_>>(), |update, _| {
-        update.once.clone()
-    });
-    assert_eq!(messages, 2);
-    // What is not a message is told apart by the bot whose numbers they are.
-    let update = json!({ "update_id": 5, "poll": { "id": "1" } }).to_string();
-    assert_ne!(read("1", &update).once, read("2", &update).once);
-    assert_eq!(read("1", &update).once, read("1", &update).once);
+    let accounts: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    for (step, account) in steps.iter().zip(&accounts) {
+        if let Some(update) = step["returns"].get(0) {
+            bot = account;
+            let update = read(bot, &update.to_string());
+            message(&update);
+            messages.insert(update.once);
+        }
+    }
+    assert_eq!(messages.len(), 2);
+    // Private chats and basic groups are numbered per account: the same number says nothing.
+    for update in [
+        private(&json!({})),
+        private(&json!({ "chat": { "id": -4_100_200, "type": "group" } })),
+        json!({ "update_id": 5, "poll": { "id": "1" } }),
+        json!({ "update_id": 5, "nothing": 1 }),
+        json!([]),
+    ] {
+        let once = |account: &str| read(account, &update.to_string()).once;
+        assert_ne!(once("1"), once(bot), "{update}");
+        assert_eq!(once(bot), once(bot), "{update}");
+    }
 }
 
 fn private(more: &Value) -> Value {
@@ -228,7 +245,7 @@ fn a_text_carries_its_words_its_ids_and_its_author() {
     let update = take(&private(&json!({
         "text": "nul \u{0}here", "reply_to_message": { "message_id": 7 },
     })));
-    assert_eq!(update.once, ["message", "", "501", "11"]);
+    assert_eq!(update.once, ["message", ACCOUNT, "", "501", "11"]);
     let message = message(&update);
     assert_eq!(message.kind, "text");
     assert_eq!(message.payload.as_str(), "{\"text\":\"nul \u{fffd}here\"}");
@@ -287,7 +304,7 @@ fn a_business_chat_is_another_thread_and_numbers_its_messages_apart() {
     let message_fields = update["message"].take();
     let update = take(&json!({ "update_id": 1, "business_message": message_fields }));
     assert_eq!(message(&update).thread.id, "business:bc-1/501");
-    assert_eq!(update.once, ["message", "bc-1", "501", "11"]);
+    assert_eq!(update.once, ["message", ACCOUNT, "bc-1", "501", "11"]);
 }
 
 #[test]
@@ -395,6 +412,9 @@ fn what_cannot_be_understood_is_kept_whole() {
         r#"{"update_id":"x","Weird Name":{}}"#,
         "[1,2]",
         r#"{"update_id":1,"message":{"message_id":99999999999999999999,"chat":{"id":1}}}"#,
+        r#"{"update_id":9223372036854775807,"message":{"message_id":1,"chat":{"id":1},"text":"hi"}}"#,
+        r#"{"update_id":-5,"message":{"message_id":1,"chat":{"id":1},"text":"hi"}}"#,
+        r#"{"message":{"message_id":1,"chat":{"id":1},"text":"hi"}}"#,
     ] {
         let update = read(ACCOUNT, raw);
         let event = event_of(&update);
@@ -420,6 +440,27 @@ fn what_is_no_json_that_can_be_kept_is_kept_as_text() {
     }
     assert_eq!(update_id(half_pair), Some(1));
     assert_eq!(update_id(&deep), Some(7));
+}
+
+#[test]
+fn what_is_no_json_at_all_is_kept_up_to_a_limit_and_told_apart_whole() {
+    let read = |body: &[u8]| no_json(ACCOUNT, body);
+    let raw = |update: &Update| {
+        let payload: Value = event_of(update).payload.read().unwrap();
+        payload["raw"].as_str().unwrap().to_owned()
+    };
+    let update = read(b"{half \xf0 nul \0");
+    assert_eq!(event_of(&update).kind, "unknown");
+    assert_eq!(raw(&update), "{half \u{fffd} nul \u{fffd}");
+    assert_eq!(raw(&read(b"")), "");
+    let long = "🙂".repeat(RAW_LIMIT);
+    let text = format!("x{long}");
+    let kept = raw(&read(text.as_bytes()));
+    assert!(text.starts_with(&kept) && (RAW_LIMIT - 3..=RAW_LIMIT).contains(&kept.len()));
+    let other = read(format!("x{long}y").as_bytes());
+    assert_eq!(raw(&other), kept);
+    assert_ne!(other.once, read(text.as_bytes()).once);
+    assert_eq!(other.once, read(format!("x{long}y").as_bytes()).once);
 }
 
 #[test]

@@ -310,6 +310,27 @@ async fn what_cannot_be_sent_says_so_and_calls_nobody() {
 }
 
 #[tokio::test]
+async fn a_topic_is_never_answered_in_general() {
+    let desk = Desk::new().await;
+    let text = json!({ "text": "x" });
+    desk.send(&desk.outgoing(&[("id", "-100/42"), ("chatId", "-100")], "text", &text))
+        .await;
+    assert_eq!(desk.sent()[0]["message_thread_id"], 42);
+    let contradicting = [("id", "-100/42"), ("threadId", "1")];
+    let outcome = desk
+        .send(&desk.outgoing(&contradicting, "text", &text))
+        .await;
+    assert_eq!(
+        outcome,
+        permanent(
+            "the conversation's tags id is \"-100/42\" and threadId is \"1\": they contradict each \
+             other; mend the tags, then send again"
+        )
+    );
+    assert_eq!(desk.sent().len(), 1);
+}
+
+#[tokio::test]
 async fn markdown_goes_out_as_it_is_written() {
     let desk = Desk::new().await;
     let payload = json!({ "markdown": "**bold** `x_1`" });
@@ -385,6 +406,30 @@ async fn tg_fail_006_a_page_is_a_passing_failure_and_is_not_kept() {
             error: "HTTP 502, not JSON".to_owned()
         }
     );
+}
+
+#[tokio::test]
+async fn a_success_that_is_no_answer_of_telegrams_may_have_been_one() {
+    for reply in [
+        Reply::Text(200, "<html>ok</html>"),
+        Reply::Text(200, ""),
+        Reply::Text(202, "queued"),
+        Reply::Json(200, json!([])),
+        Reply::Json(200, json!({ "ok": true })),
+        Reply::Json(200, json!({ "ok": true, "result": null })),
+        Reply::Json(200, json!({ "ok": "yes", "result": { "message_id": 1 } })),
+    ] {
+        let desk = Desk::new().await;
+        desk.api.script("sendMessage", reply.clone());
+        let outcome = desk.send(&desk.text("x")).await;
+        let uncertain = matches!(outcome, SendOutcome::Uncertain { .. });
+        assert!(uncertain, "{reply:?}: {outcome:?}");
+    }
+    let desk = Desk::new().await;
+    desk.api
+        .script("sendMessage", Reply::Json(200, json!({ "ok": false })));
+    let outcome = desk.send(&desk.text("x")).await;
+    assert_eq!(outcome, permanent("refused with 200 and no reason"));
 }
 
 #[tokio::test]

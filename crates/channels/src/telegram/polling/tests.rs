@@ -151,6 +151,41 @@ async fn one_unreadable_update_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_number_that_cannot_be_an_updates_holds_up_no_other() {
+    for number in [
+        "9223372036854775807",
+        "-9223372036854775808",
+        "-1",
+        "99999999999999999999",
+        "\"x\"",
+    ] {
+        let (bench, api) = (Bench::new().await, Api::start().await);
+        let odd = format!(r#"{{"update_id":{number},"poll":{{}}}}"#);
+        let (one, two) = (said(10, 1, "one"), said(11, 2, "two"));
+        let batch = format!(r#"{{"ok":true,"result":[{one},{odd},{two}]}}"#);
+        api.script("getUpdates", Reply::Bytes(batch.into_bytes()));
+        let running = Running::start(&bench, &api);
+        assert_eq!(polls(&api, 2).await[1]["offset"], 12, "{number}");
+        assert_eq!(texts(&bench).await, ["one", "two"], "{number}");
+        let kinds: Vec<_> = bench
+            .events()
+            .await
+            .into_iter()
+            .map(|event| event.kind)
+            .collect();
+        assert_eq!(
+            kinds
+                .iter()
+                .filter(|kind| *kind == "telegram:unknown")
+                .count(),
+            1,
+            "{kinds:?}"
+        );
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn half_a_character_costs_no_batch() {
     let (bench, api) = (Bench::new().await, Api::start().await);
     let mut batch = br#"{"ok":true,"result":[{"update_id":10,"message":

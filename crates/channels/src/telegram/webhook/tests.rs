@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 use switchboard_engine::Condition;
+use switchboard_model::EventPayload;
 
 use super::super::fixture::{Api, Bench, Reply, case, until};
 use super::*;
@@ -51,12 +52,9 @@ async fn without_the_secret_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn what_is_no_update_is_refused_and_what_cannot_be_understood_is_kept() {
+async fn what_is_no_delivery_is_refused_and_what_cannot_be_understood_is_kept() {
     let bench = Bench::new().await;
     let account = bench.account("http://127.0.0.1:9");
-    let mut garbage = request(&account, &json!({}));
-    garbage.body = b"{not json".to_vec();
-    assert_eq!(account.receive(garbage).await.status, 400);
     let mut get = request(&account, &json!({}));
     get.method = "GET".to_owned();
     assert_eq!(account.receive(get).await.status, 405);
@@ -67,6 +65,43 @@ async fn what_is_no_update_is_refused_and_what_cannot_be_understood_is_kept() {
     let odd = request(&account, &json!({ "update_id": "?" }));
     assert_eq!(account.receive(odd).await, WebhookAnswer::OK);
     assert_eq!(bench.events().await[0].kind, "telegram:unknown");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_kept_once_and_stalls_nothing() {
+    let bench = Bench::new().await;
+    let account = bench.account("http://127.0.0.1:9");
+    for body in [
+        b"{not json \xf0".as_slice(),
+        b"{not json \xf0",
+        b"",
+        b"{} {}",
+    ] {
+        let mut garbage = request(&account, &json!({}));
+        garbage.body = body.to_vec();
+        assert_eq!(account.receive(garbage).await, WebhookAnswer::OK);
+    }
+    let events = bench.events().await;
+    let kept: Vec<Value> = events
+        .iter()
+        .map(|event| match &event.payload {
+            EventPayload::Other(payload) => payload.read().unwrap(),
+            EventPayload::MessageCreated(_) => panic!("a message"),
+        })
+        .collect();
+    assert!(events.iter().all(|event| event.kind == "telegram:unknown"));
+    assert_eq!(
+        kept,
+        [
+            json!({ "raw": "{not json \u{fffd}" }),
+            json!({ "raw": "" }),
+            json!({ "raw": "{} {}" }),
+        ]
+    );
+    bench.engine.store().close().await.unwrap();
+    let mut garbage = request(&account, &json!({}));
+    garbage.body = b"not stored".to_vec();
+    assert_eq!(account.receive(garbage).await.status, 503);
 }
 
 #[tokio::test]
