@@ -97,6 +97,25 @@ async fn messages_are_taken_from_the_answer_whatever_its_content_type() {
 }
 
 #[tokio::test]
+async fn an_answer_that_says_json_and_is_none_is_refused_and_another_says_nothing() {
+    for kind in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/problem+json",
+    ] {
+        let refused = failure(([("content-type", kind)], "<html>")).await;
+        assert!(matches!(refused, BotFailure::Permanent { .. }), "{kind}");
+        assert!(refused.to_string().contains("content-type"), "{refused}");
+        let bot = answering(([("content-type", kind)], "")).await;
+        assert_eq!(bot.handle(&event("tick")).await, Ok(Vec::new()), "{kind}");
+    }
+    for kind in ["text/html", "text/plain", "application/jsonlines"] {
+        let bot = answering(([("content-type", kind)], "<html>")).await;
+        assert_eq!(bot.handle(&event("tick")).await, Ok(Vec::new()), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn each_status_has_its_consequence() {
     for status in [408, 425, 429, 500, 502, 503, 504] {
         let status = StatusCode::from_u16(status).unwrap();

@@ -12,20 +12,31 @@ const COUNT_LIMIT: usize = 100;
 const KIND_LIMIT: usize = 200;
 /// The largest payload, in bytes (the platform's limit).
 const PAYLOAD_LIMIT: usize = 128 * 1024;
+/// Some write it before their JSON, which knows none.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// How much of a bot's words an error repeats, in characters.
 const WORDS_LIMIT: usize = 500;
 
-/// The messages in the body of a 2xx answer. A body that is no JSON object, or has no `messages`,
-/// has none: it is how a bot says only that it has taken the event.
+/// The messages in the body of a 2xx answer. One that is empty, no JSON object, or has no
+/// `messages`, has none: it is how a bot says only that it has taken the event. But an answer that
+/// was meant as JSON and is none may have held messages, and is refused.
 pub(super) fn replies(body: &[u8], says_json: bool) -> Result<Vec<BotReply>, BotFailure> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let body = body.trim_ascii();
-    let messages = messages(body).unwrap_or_else(|error| {
-        if says_json && !body.is_empty() {
-            tracing::warn!(%error, "a bot's answer that says it is JSON is none; taken as empty");
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    let value: &RawValue = match serde_json::from_slice(body) {
+        Ok(value) => value,
+        Err(_) if !says_json => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(BotFailure::permanent(format!(
+                "the bot's answer: its content-type says JSON, and the body is none ({error}); \
+                 send JSON, or an empty body to say nothing"
+            )));
         }
-        None
-    });
-    let Some(messages) = messages else {
+    };
+    let Some(messages) = messages(value)? else {
         return Ok(Vec::new());
     };
     let list: Vec<&RawValue> =
@@ -42,18 +53,19 @@ pub(super) fn replies(body: &[u8], says_json: bool) -> Result<Vec<BotReply>, Bot
         .collect()
 }
 
-fn messages(body: &[u8]) -> serde_json::Result<Option<&RawValue>> {
+fn messages(value: &RawValue) -> Result<Option<&RawValue>, BotFailure> {
     #[derive(Deserialize)]
     struct Answer<'a> {
         #[serde(borrow)]
         messages: Option<&'a RawValue>,
     }
-    let value: &RawValue = serde_json::from_slice(body)?;
     // Serde would also fill a struct from an array, by position.
     if !value.get().starts_with('{') {
         return Ok(None);
     }
-    serde_json::from_str::<Answer<'_>>(value.get()).map(|answer| answer.messages)
+    serde_json::from_str::<Answer<'_>>(value.get())
+        .map(|answer| answer.messages)
+        .map_err(|_| malformed("messages", "it once"))
 }
 
 fn reply(path: &str, item: &RawValue) -> Result<BotReply, BotFailure> {
@@ -130,7 +142,7 @@ mod tests {
         for body in [
             "",
             " \n",
-            "ok",
+            "\u{feff}",
             "{}",
             "[]",
             "[[1]]",
@@ -141,6 +153,18 @@ mod tests {
         ] {
             assert_eq!(text(body), Ok(Vec::new()), "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_where_json_was_meant() {
+        let cut = r#"{"messages":[{"type":"text","payload":{"text":"hi"}}"#;
+        for body in ["ok", "<html>", cut, "{} {}", "\0\u{fffd}"] {
+            let error = text(body).unwrap_err();
+            assert!(error.contains("content-type says JSON"), "{error}");
+            assert_eq!(replies(body.as_bytes(), false), Ok(Vec::new()), "{body}");
+        }
+        let marked = "\u{feff}{\"messages\":[{\"type\":\"t\",\"payload\":{}}]}";
+        assert_eq!(text(marked).unwrap().len(), 1);
     }
 
     #[test]
@@ -166,6 +190,7 @@ mod tests {
         for (body, field) in [
             (r#"{"messages":{}}"#, "messages: "),
             (r#"{"messages":"hi"}"#, "messages: "),
+            (r#"{"messages":[],"messages":[]}"#, "messages: "),
             (&many, "messages: "),
             (r#"{"messages":["hi"]}"#, "messages[0]: "),
             (r#"{"messages":[["t",{}]]}"#, "messages[0]: "),

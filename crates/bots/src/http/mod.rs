@@ -146,7 +146,8 @@ impl Bot for HttpBot {
         let says_json = response
             .headers()
             .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(is_json);
         match self.read(&mut response, ANSWER_LIMIT).await? {
             Some(body) => answer::replies(&body, says_json),
             None => Err(BotFailure::permanent(format!(
@@ -154,6 +155,13 @@ impl Bot for HttpBot {
             ))),
         }
     }
+}
+
+/// Whether a content type says JSON: `application/json`, or one built on it.
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind == "application/json" || kind == "text/json" || kind.ends_with("+json")
 }
 
 fn refusal(status: StatusCode, wait: Option<Duration>, words: &str) -> BotFailure {
