@@ -148,6 +148,40 @@ async fn a_conversation_made_over_http_and_the_chat_s_own_are_one() {
 }
 
 #[tokio::test]
+async fn tags_say_together_where_a_message_goes_and_never_less_than_one_of_them() {
+    let (telegram, mut server) = polling().await;
+    server.expect_dead_deliveries(); // The message whose tags contradict each other.
+    telegram.set_topics(GROUP, &[42, 43]);
+    let group = GROUP.to_string();
+    let (id, bot) = (format!("{GROUP}/42"), server.bot());
+    let say = async |tags: Value, text: &str| {
+        let body = json!({ "channel": "channel", "tags": tags });
+        let made = server
+            .integration()
+            .post("/v1/chat/conversations", &body)
+            .await
+            .created("conversation");
+        bot.say(&made, &json!({ "id": bot.bot_id }), text).await
+    };
+    for (tags, text) in [
+        (json!({ "id": id, "chatId": group }), "id and chat"),
+        (json!({ "id": id }), "id alone"),
+        (json!({ "chatId": group, "threadId": "42" }), "parts alone"),
+    ] {
+        say(tags, text).await;
+        let shown = telegram.wait_for_text(GROUP, text).await;
+        assert_eq!(shown.thread, Some(42), "{text}");
+    }
+    let lost = say(json!({ "id": id, "threadId": "43" }), "torn").await;
+    let delivery = super::delivery(&server, &lost, "failed").await;
+    let error = delivery["error"].as_str().expect("an error");
+    for tag in ["id is", "threadId is"] {
+        assert!(error.contains(tag), "{error}");
+    }
+    assert_eq!(telegram.sent().len(), 3);
+}
+
+#[tokio::test]
 async fn a_long_answer_is_split_at_words_and_every_part_goes_to_the_topic() {
     let telegram = FakeTelegram::start().await;
     let server = Server::builder()

@@ -108,19 +108,62 @@ async fn the_position_belongs_to_the_bot_account() {
 
     let token = "7000000002:another-Bot";
     let new = FakeTelegram::start_as(token).await;
-    new.push(json!({ "update_id": 340_000_195, "message": {
-        "message_id": 1, "date": 1_790_000_195, "chat": { "id": 501, "type": "private" },
-        "from": { "id": 501, "is_bot": false, "first_name": "Ada" }, "text": "to the new bot",
-    } }));
+    for (update_id, message_id, text) in [
+        (340_000_195, 1, "to the new bot"),
+        (340_000_196, 80, "with the old bot's number"),
+    ] {
+        new.push(json!({ "update_id": update_id, "message": {
+            "message_id": message_id, "date": 1_790_000_195,
+            "chat": { "id": 501, "type": "private" },
+            "from": { "id": 501, "is_bot": false, "first_name": "Ada" }, "text": text,
+        } }));
+    }
     server.set_env("SWITCHBOARD_TELEGRAM_API_URL", new.url());
     server.set_env("SWITCHBOARD_TELEGRAM_TOKEN", token);
     server.start().await;
     new.wait_for_text(501, "to the new bot").await;
+    new.wait_for_text(501, "with the old bot's number").await;
     let offset = new.calls("getUpdates")[0].body["offset"].as_i64();
     assert!(
         offset.is_none_or(|offset| offset <= 340_000_195),
         "{offset:?}"
     );
+}
+
+#[tokio::test]
+async fn an_update_whose_number_cannot_be_one_holds_up_no_other() {
+    let telegram = FakeTelegram::start().await;
+    let bot = Bot::silent().await;
+    let server = Server::builder()
+        .telegram(&telegram.url(), TOKEN)
+        .bot(&bot.url)
+        .start()
+        .await;
+    let said = |update_id: i64, text: &str| {
+        json!({ "update_id": update_id, "message": {
+            "message_id": update_id, "date": 1_790_000_000,
+            "chat": { "id": 501, "type": "private" },
+            "from": { "id": 501, "is_bot": false, "first_name": "Ada" }, "text": text,
+        } })
+    };
+    let odd = json!({ "update_id": i64::MAX, "poll": {} });
+    telegram.on("getUpdates").answer(
+        200,
+        &json!({ "ok": true, "result": [said(9001, "before"), odd, said(9002, "after")] }),
+    );
+    bot.wait_for_text("after").await;
+    telegram
+        .wait_until("the others are confirmed", |telegram| {
+            let calls = telegram.calls("getUpdates");
+            let last = calls.last()?.body["offset"].as_i64();
+            (last == Some(9003)).then_some(())
+        })
+        .await;
+    let events = server.bot().list("/v1/chat/events", "events").await;
+    let odd = events
+        .iter()
+        .filter(|event| event["type"] == "telegram:unknown");
+    assert_eq!(odd.count(), 1, "{events:#?}");
 }
 
 #[tokio::test]

@@ -147,6 +147,32 @@ async fn the_first_messages_of_a_new_chat_all_at_once_make_one_conversation() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_no_json_is_kept_as_an_event_and_stalls_nothing() {
+    let telegram = FakeTelegram::start().await;
+    let server = with_webhook(&telegram, None).await;
+    let set = &telegram.calls("setWebhook")[0].body;
+    let secret = set["secret_token"].as_str().expect("a secret");
+    for _ in 0..2 {
+        let answer = http::client()
+            .post(telegram.webhook_url().expect("a webhook"))
+            .header("x-telegram-bot-api-secret-token", secret)
+            .body(b"{\"update_id\":1,\xff".to_vec())
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.text().await.expect("a body"), "");
+    }
+    let events = server.bot().list("/v1/chat/events", "events").await;
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(events[0]["type"], "telegram:unknown");
+    assert_eq!(
+        events[0]["payload"],
+        json!({ "raw": "{\"update_id\":1,\u{fffd}" })
+    );
+}
+
+#[tokio::test]
 async fn polling_after_a_webhook_takes_it_back() {
     let telegram = FakeTelegram::start().await;
     let mut server = with_webhook(&telegram, None).await;
