@@ -16,6 +16,7 @@ mod emulator;
 mod examples;
 mod isolation;
 mod kill;
+mod mishaps;
 mod order;
 mod race;
 mod readme;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::support::random::Random;
 use crate::support::{Api, Bot, Server, wait};
 
-const ROUNDS: usize = 26;
+const ROUNDS: usize = 50;
 const WRITERS: usize = 8;
 const THREADS: u64 = 20;
 

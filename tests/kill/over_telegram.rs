@@ -10,7 +10,7 @@ use crate::support::random::Random;
 use crate::support::telegram::{FakeTelegram, TOKEN};
 use crate::support::{Bot, Server, wait};
 
-const ROUNDS: usize = 26;
+const ROUNDS: usize = 50;
 const CHATS: u64 = 10;
 /// How long before a kill a message that was in flight at it can have been shown: the fake's
 /// slowest answer, and time for the commit on a busy machine.

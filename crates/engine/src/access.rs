@@ -46,6 +46,14 @@ pub struct NewBot {
     pub token: String,
 }
 
+/// The account that a channel's token is for: the part before the first colon, which stays when the
+/// rest is renewed (<https://core.telegram.org/bots/api#authorizing-your-bot>).
+fn account(secret: &str) -> &str {
+    secret
+        .split_once(':')
+        .map_or(secret, |(account, _)| account)
+}
+
 impl Engine {
     /// Makes a bot with integrations and one token: the preset one, or a random one.
     pub async fn create_bot(
@@ -54,16 +62,42 @@ impl Engine {
         integrations: &[Install<'_>],
         preset_token: Option<&str>,
     ) -> Result<NewBot> {
-        let bot = Bot {
-            id: self.new_bot_id(),
-            name: name.to_owned(),
-            created_at: self.env().now(),
-        };
         let token = match preset_token {
             Some(token) => token.to_owned(),
             None => self.random_token(),
         };
-        let new_token = self.token_record(bot.id, None, "first token", &token)?;
+        let id = self.new_bot_id();
+        let first = self.token_record(id, None, "first token", &token)?;
+        let (bot, integrations) = self.make_bot(id, name, integrations, vec![first]).await?;
+        Ok(NewBot {
+            bot,
+            integrations,
+            token,
+        })
+    }
+
+    /// Makes a bot that nobody can call yet: its first token is for whoever asks for it.
+    pub async fn create_bot_without_token(
+        &self,
+        name: &str,
+        integrations: &[Install<'_>],
+    ) -> Result<(Bot, Vec<Integration>)> {
+        let id = self.new_bot_id();
+        self.make_bot(id, name, integrations, Vec::new()).await
+    }
+
+    async fn make_bot(
+        &self,
+        id: BotId,
+        name: &str,
+        integrations: &[Install<'_>],
+        tokens: Vec<NewToken>,
+    ) -> Result<(Bot, Vec<Integration>)> {
+        let bot = Bot {
+            id,
+            name: name.to_owned(),
+            created_at: self.env().now(),
+        };
         let integrations: Vec<_> = integrations
             .iter()
             .map(|install| self.integration_record(bot.id, *install))
@@ -78,14 +112,10 @@ impl Engine {
                         secret: None,
                     })
                     .collect(),
-                tokens: vec![new_token],
+                tokens,
             })
             .await?;
-        Ok(NewBot {
-            bot,
-            integrations,
-            token,
-        })
+        Ok((bot, integrations))
     }
 
     /// Makes a token for a bot, or for one of its integrations only. The token in clear is
@@ -123,6 +153,9 @@ impl Engine {
         secret: Option<&str>,
     ) -> Result<Integration> {
         let integration = self.integration_record(bot, install);
+        if let Some(secret) = secret {
+            self.check_account_is_free(&integration, secret).await?;
+        }
         let secret = secret
             .map(|secret| self.vault().seal(self.env(), integration.id, secret))
             .transpose()?;
@@ -141,6 +174,7 @@ impl Engine {
         integration: &Integration,
         secret: &str,
     ) -> Result<Integration> {
+        self.check_account_is_free(integration, secret).await?;
         let change = IntegrationChange {
             active: Some(true),
             secret: Some(self.vault().seal(self.env(), integration.id, secret)?),
@@ -149,6 +183,29 @@ impl Engine {
             .update_integration(integration.bot, integration.id, change, self.env().now())
             .await?
             .ok_or_else(|| Error::not_found(switchboard_model::Kind::Integration, integration.id))
+    }
+
+    /// Two integrations of one account would take each other's updates, or each of them twice.
+    async fn check_account_is_free(&self, integration: &Integration, secret: &str) -> Result<()> {
+        for bot in self.store().list_bots().await? {
+            for other in self.store().list_integrations(bot.id).await? {
+                if other.id == integration.id || other.platform != integration.platform {
+                    continue;
+                }
+                // A secret that does not open is no account that works.
+                let held = self.integration_secret(other.id).await.ok().flatten();
+                if held.is_some_and(|held| account(&held) == account(secret)) {
+                    return Err(Error::AlreadyExists {
+                        field: "token".to_owned(),
+                        reason: format!(
+                            "this account is plugged in already, as {} ({}) of {}; use another account",
+                            other.alias, other.id, bot.id
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// An integration's secret in clear.

@@ -4,8 +4,7 @@
 use serde::Serialize;
 use switchboard_model::{
     BotId, Conversation, ConversationId, DeliveryReport, Direction, Event, EventId, EventPayload,
-    EventStatus, IntegrationId, Json, Message, MessageId, State, StateId, Tags, Timestamp, User,
-    UserId,
+    EventStatus, Json, Message, MessageId, State, StateId, Tags, Timestamp, User, UserId,
 };
 
 use crate::View;
@@ -98,8 +97,6 @@ pub struct WireState {
     conversation_id: Option<ConversationId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    integration_id: Option<IntegrationId>,
     name: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -205,7 +202,7 @@ impl WireEvent {
 impl WireState {
     /// A state looks the same to all who may see it.
     pub fn new(state: State) -> Self {
-        use switchboard_model::StateKind::{Conversation, Integration, User};
+        use switchboard_model::StateKind::{Conversation, User};
         let subject = state.subject;
         Self {
             id: state.id,
@@ -214,7 +211,6 @@ impl WireState {
             bot_id: state.bot,
             conversation_id: (state.kind == Conversation).then(|| ConversationId::new(subject)),
             user_id: (state.kind == User).then(|| user_id(state.bot, UserId::new(subject))),
-            integration_id: (state.kind == Integration).then(|| IntegrationId::new(subject)),
             name: state.name,
             kind: state.kind.as_str(),
             payload: state.payload,

@@ -33,6 +33,16 @@ pub enum Kind {
     Token,
 }
 
+impl Kind {
+    /// What to do when one is not found.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::Bot => "`switchboard bots list` shows those there are",
+            _ => "check the id and that it belongs to this bot",
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -70,7 +80,7 @@ pub enum Error {
         expected: String,
     },
     /// The object addressed does not exist, or belongs to someone else.
-    #[error("{kind} {id} not found; check the id and that it belongs to this bot")]
+    #[error("{kind} {id} not found; {}", kind.advice())]
     NotFound {
         /// What was looked for.
         kind: Kind,

@@ -17,6 +17,7 @@ use crate::commands::Failure;
 use crate::config::Config;
 use crate::folder::{Acquired, DataFolder, RunFile};
 use crate::lifecycle::{Local, Work};
+use crate::printer::complain;
 
 /// A way to local administration.
 pub(crate) enum Client {
@@ -34,14 +35,20 @@ pub(crate) enum Client {
 impl Client {
     /// Finds the running server, or opens the database and says so.
     pub(crate) async fn open(config: &Config, work: Work) -> Result<Self, Failure> {
+        if work == Work::None && !config.data_dir.exists() {
+            return Err(nothing_there(config));
+        }
         let patience = tokio::time::Instant::now() + Duration::from_secs(5);
         loop {
             match DataFolder::acquire(&config.data_dir)? {
+                Acquired::Held(_) if work == Work::None && !config.database.exists() => {
+                    return Err(nothing_there(config));
+                }
                 Acquired::Held(folder) => {
-                    eprintln!(
+                    complain(&format!(
                         "note: no server runs on {}; this command has opened the database itself",
-                        config.data_dir.display()
-                    );
+                        folder_name(config)
+                    ));
                     return Ok(Self::Here(Box::new(
                         Local::open(config, folder, work).await?,
                     )));
@@ -115,6 +122,25 @@ impl Client {
             Self::Here(local) => local.close().await,
         }
     }
+}
+
+/// Only the server and a chat begin something new: any other command would answer from an empty
+/// database that it has just made, in a folder that was meant to be another.
+fn nothing_there(config: &Config) -> Failure {
+    Failure::Unreachable(format!(
+        "there is no database in {}; go to the server's folder, name its data folder with --data-dir, \
+         or start a server",
+        folder_name(config)
+    ))
+}
+
+/// The data folder, so that it is clear which one is meant.
+pub(crate) fn folder_name(config: &Config) -> String {
+    let folder = std::path::absolute(&config.data_dir);
+    folder
+        .unwrap_or_else(|_| config.data_dir.clone())
+        .display()
+        .to_string()
 }
 
 async fn over_http(

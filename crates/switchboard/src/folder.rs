@@ -23,6 +23,9 @@ pub(crate) struct DataFolder {
     path: PathBuf,
     /// Held as long as this value lives.
     _lock: File,
+    /// The database file, also held: it may lie outside the folder, where another server could
+    /// find it.
+    database: Option<File>,
 }
 
 /// How commands find and are let into the running server.
@@ -77,7 +80,40 @@ impl DataFolder {
         Ok(Acquired::Held(Self {
             path: path.to_owned(),
             _lock: lock,
+            database: None,
         }))
+    }
+
+    /// Takes the lock of the database file, which is made if it is missing. `SQLite`'s own locks are
+    /// of another kind and let several processes in.
+    pub(crate) fn hold_database(&mut self, path: &Path) -> Result<(), Failure> {
+        let fault = |what: &str, error: &std::io::Error| {
+            Failure::Folder(format!("the database {}: {what}: {error}", path.display()))
+        };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .map_err(|error| fault("its folder cannot be made", &error))?;
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| fault("it cannot be opened", &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::Folder(format!(
+                    "the database {} is held by another process; stop it, or use another database",
+                    path.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(fault("it cannot be locked", &error)),
+        }
+        self.database = Some(file);
+        Ok(())
     }
 
     /// Where the server that holds this folder tells how to reach it.

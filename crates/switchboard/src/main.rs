@@ -13,10 +13,8 @@ mod system;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = commands::Cli::parse();
+    let cli = commands::Cli::from_environment();
     // HTTP clients take the process's provider of cryptography and panic without one. Only a second
     // call could fail.
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -26,14 +24,16 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the async runtime does not start: {error}");
+            printer::complain(&format!("error: the async runtime does not start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let code = match runtime.block_on(commands::run(cli)) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.is_closed_output() {
+                printer::complain(&format!("error: {failure}"));
+            }
             failure.exit_code()
         }
     };

@@ -31,7 +31,7 @@ impl Printer {
         self.line(&text)
     }
 
-    /// One line. A reader that has gone away (`| head`) is no failure worth words.
+    /// One line.
     #[allow(clippy::unused_self)] // All output goes through the printer.
     pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
@@ -65,6 +65,27 @@ impl Printer {
     }
 }
 
+/// A line on standard error. Where that cannot be written there is nobody to tell, and nothing that
+/// is under way may break for it.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Where the log goes: as [`complain`], line by line.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = std::io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A field that holds a text; empty where it does not.
 pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_default().to_owned()
@@ -75,16 +96,31 @@ pub(crate) fn rows<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &
     answer[field].as_array().into_iter().flatten()
 }
 
-/// Text from outside, safe for a terminal: control characters (escape sequences among them) are
-/// shown as marks.
+/// Text from outside, safe for a terminal: control characters (escape sequences among them) and
+/// those that break lines or turn the direction of writing are shown as marks.
 pub(crate) fn printable(text: &str) -> String {
+    let is_unsafe = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(
+                c,
+                '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
+            )
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\n' && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
+        .map(|c| if is_unsafe(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_cannot_steer_the_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[2Jb\u{202e}c\u{2028}d\te\nf"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\te\nf"
+        );
+    }
 }

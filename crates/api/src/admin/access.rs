@@ -40,6 +40,7 @@ pub(super) async fn create_bot(
     State(admin): State<Admin>,
     Json(body): Json<NewBotBody>,
 ) -> Answer<NewBotAnswer> {
+    check_name(&admin, &body.name).await?;
     let new = admin
         .engine
         .create_bot(&body.name, &BUILT_IN, body.token.as_deref())
@@ -208,6 +209,21 @@ pub(super) async fn add_telegram(
     };
     admin.channels.reload(integration.clone()).await?;
     Ok(Json(integration))
+}
+
+/// Commands name a bot by its name too, so it must mean one.
+async fn check_name(admin: &Admin, name: &str) -> Result<(), Error> {
+    if name.trim().is_empty() || name.chars().count() > 200 {
+        return Err(Error::invalid("name", "expected 1 to 200 characters"));
+    }
+    let bots = admin.engine.store().list_bots().await?;
+    match bots.iter().find(|bot| bot.name == name) {
+        None => Ok(()),
+        Some(bot) => Err(Error::AlreadyExists {
+            field: "name".to_owned(),
+            reason: format!("{} has this name; choose another", bot.id),
+        }),
+    }
 }
 
 /// The platform's rule for names of integrations.

@@ -83,7 +83,7 @@ pub(super) struct Shown {
     conversation: Conversation,
     #[serde(flatten)]
     said: Said,
-    /// Deliveries that were given up or are uncertain.
+    /// Deliveries that were given up, are uncertain, or failed and are tried again.
     stuck: Vec<DeliveryRecord>,
 }
 
@@ -114,16 +114,24 @@ pub(super) async fn show(
     let mut messages = store.list_messages(bot, filter, page).await?.items;
     messages.reverse();
     let mut stuck = Vec::new();
-    for status in [DeliveryRecordStatus::Dead, DeliveryRecordStatus::Uncertain] {
+    for status in [
+        DeliveryRecordStatus::Dead,
+        DeliveryRecordStatus::Uncertain,
+        DeliveryRecordStatus::Pending,
+        DeliveryRecordStatus::InFlight,
+    ] {
         let page = PageRequest {
             after: None,
             limit: 50,
         };
+        let found = store
+            .list_deliveries(bot, Some(status), Some(conversation.id), page)
+            .await?;
         stuck.extend(
-            store
-                .list_deliveries(bot, Some(status), Some(conversation.id), page)
-                .await?
-                .items,
+            found
+                .items
+                .into_iter()
+                .filter(|found| found.error.is_some()),
         );
     }
     Ok(Json(Shown {

@@ -15,11 +15,11 @@ async fn a_state_of_each_kind_is_set_read_patched_and_removed() {
     let bot = world.bot_id();
     let integration = world.bot.integrations[0].id.to_string();
     for (kind, id, field) in [
-        ("conversation", &conversation, "conversationId"),
-        ("user", &user, "userId"),
-        ("user", &bot, "userId"),
-        ("bot", &bot, "botId"),
-        ("integration", &integration, "integrationId"),
+        ("conversation", &conversation, Some("conversationId")),
+        ("user", &user, Some("userId")),
+        ("user", &bot, Some("userId")),
+        ("bot", &bot, Some("botId")),
+        ("integration", &integration, None),
     ] {
         let path = format!("/states/{kind}/{id}/a%20b%2Fc");
         let absent = telegram.get(&path).await;
@@ -32,7 +32,9 @@ async fn a_state_of_each_kind_is_set_read_patched_and_removed() {
         assert_eq!(state["type"], kind);
         assert_eq!(state["name"], "a b/c");
         assert_eq!(state["botId"], bot);
-        assert_eq!(state[field], id.as_str());
+        if let Some(field) = field {
+            assert_eq!(state[field], id.as_str());
+        }
         let read = telegram.get(&path).await.ok();
         assert_eq!(&read.body["state"], state);
         assert_eq!(read.body["meta"], json!({ "cached": false }));

@@ -6,9 +6,16 @@ use serde_json::Value;
 
 use crate::commands::Failure;
 use crate::config::Config;
-use crate::printer::Printer;
+use crate::folder::DataFolder;
+use crate::printer::{Printer, complain};
 
 pub(super) fn run(config: &Config, printer: Printer) -> Result<ExitCode, Failure> {
+    if let Some(run) = DataFolder::read_run_file(&config.data_dir) {
+        complain(&format!(
+            "note: these are the settings of a server started here and now; the one at {} has those it was started with",
+            run.url
+        ));
+    }
     let shown = config.shown();
     if printer.is_json() {
         let object: serde_json::Map<_, _> = shown

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use serde_json::Value;
 
 use crate::client::{Client, path};
@@ -24,16 +24,16 @@ pub(super) struct Options {
 enum Action {
     /// List conversations, newest first
     List {
-        /// At most so many
-        #[arg(long, default_value = "50")]
+        /// At most so many, up to 500
+        #[arg(long, default_value = "50", value_parser = value_parser!(u16).range(1..=500))]
         limit: u16,
     },
     /// Show a conversation: its tags, its last messages and how far they got
     Show {
         /// The conversation's id, such as `conv_01ARZ3NDEKTSV4RRFFQ69G5FAV`
         id: String,
-        /// At most so many messages
-        #[arg(long, default_value = "50")]
+        /// At most so many messages, up to 500
+        #[arg(long, default_value = "50", value_parser = value_parser!(u16).range(1..=500))]
         limit: u16,
     },
     /// Print a conversation's messages as they come, until interrupted
@@ -120,18 +120,30 @@ async fn show(
         printer.line(&message_line(message, &answer["authors"]))?;
     }
     for stuck in rows(&answer, "stuck") {
-        printer.line(&format!(
-            "! {} is {}: {} (switchboard deliveries replay {})",
-            stuck["message"]
-                .as_str()
-                .or(stuck["event"].as_str())
-                .unwrap_or_default(),
-            text(stuck, "status"),
-            printable(&text(stuck, "error")),
-            text(stuck, "id")
-        ))?;
+        printer.line(&stuck_line(stuck))?;
     }
     Ok(())
+}
+
+/// What could not be delivered, or not yet, and what can be done.
+fn stuck_line(stuck: &Value) -> String {
+    let what = if stuck["event"].is_string() {
+        "to the bot"
+    } else {
+        "to the channel"
+    };
+    let error = printable(&text(stuck, "error"));
+    match stuck["status"].as_str() {
+        Some("pending" | "inflight") => format!(
+            "! {what}: not delivered after {} tries, tried again: {error}",
+            stuck["attempts"]
+        ),
+        _ => format!(
+            "! {what}: {}: {error} (again: switchboard deliveries replay {})",
+            text(stuck, "status"),
+            text(stuck, "id")
+        ),
+    }
 }
 
 async fn follow(
@@ -178,6 +190,8 @@ pub(super) fn message_line(message: &Value, authors: &Value) -> String {
     };
     let delivery = match message["delivery"]["status"].as_str() {
         None | Some("sent") => String::new(),
+        // Nothing went wrong yet, and a line that was printed cannot be taken back.
+        Some("queued") if message["delivery"]["error"].is_null() => String::new(),
         Some(status) => match message["delivery"]["error"].as_str() {
             Some(error) => format!("  [{status}: {}]", printable(error)),
             None => format!("  [{status}]"),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use serde_json::{Value, json};
 
 use crate::client::{Client, path};
@@ -30,8 +30,8 @@ enum Action {
         /// Only those of this conversation
         #[arg(long, value_name = "CONVERSATION")]
         conversation: Option<String>,
-        /// At most so many
-        #[arg(long, default_value = "50")]
+        /// At most so many, up to 500
+        #[arg(long, default_value = "50", value_parser = value_parser!(u16).range(1..=500))]
         limit: u16,
     },
     /// Deliver a dead or uncertain one again, after what already waits in its conversation

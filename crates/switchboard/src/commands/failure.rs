@@ -34,8 +34,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether whoever read the output has gone away, as in `| head`: no failure worth words.
+    pub(crate) fn is_closed_output(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// The documented exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
+        if self.is_closed_output() {
+            return ExitCode::SUCCESS;
+        }
         ExitCode::from(match self {
             Self::Refused(_) | Self::Model(_) | Self::Io(_) => 1,
             Self::Config(_) => 2,

@@ -1,6 +1,6 @@
 //! `switchboard integrations`: the channels of a bot.
 
-use std::io::{IsTerminal, Read};
+use std::io::{BufRead, IsTerminal, Read};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -11,7 +11,7 @@ use crate::client::{Client, path};
 use crate::commands::{BotArg, Failure};
 use crate::config::{Config, telegram_account};
 use crate::lifecycle::Work;
-use crate::printer::{Printer, rows, text};
+use crate::printer::{Printer, complain, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -105,10 +105,10 @@ fn telegram_token(config: &Config) -> Result<String, Failure> {
         token.expose_secret().to_owned()
     } else {
         if std::io::stdin().is_terminal() {
-            eprintln!("Paste the bot token from @BotFather, then Enter and Ctrl-D:");
+            complain("Paste the bot token from @BotFather, then Enter:");
         }
         let mut text = String::new();
-        std::io::stdin().take(1_024).read_to_string(&mut text)?;
+        std::io::stdin().lock().take(1_024).read_line(&mut text)?;
         text.trim().to_owned()
     };
     telegram_account(&token)?;

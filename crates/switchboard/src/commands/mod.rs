@@ -12,7 +12,8 @@ mod tokens;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, Settings};
 use crate::printer::Printer;
@@ -73,6 +74,20 @@ enum Command {
     Config,
 }
 
+impl Cli {
+    /// From arguments and variables. An empty variable counts as none.
+    pub(crate) fn from_environment() -> Self {
+        let command = Self::command().mut_args(|argument| {
+            let name = argument.get_env().map(ToOwned::to_owned);
+            match name.and_then(std::env::var_os) {
+                Some(value) if value.is_empty() => argument.env(Resettable::Reset),
+                _ => argument,
+            }
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let config = Config::load(cli.settings)?;
@@ -81,7 +96,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         .command
         .unwrap_or(Command::Serve(serve::Options::default()))
     {
-        Command::Serve(options) => serve::run(config, options).await,
+        Command::Serve(options) => serve::run(config, options, printer).await,
         Command::Chat(options) => chat::run(&config, options, printer).await,
         Command::Conversations(options) => conversations::run(&config, options, printer).await,
         Command::Tokens(options) => tokens::run(&config, options, printer).await,

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::commands::Failure;
 use crate::config::Config;
 use crate::folder::{Acquired, DataFolder};
 use crate::lifecycle::{Interrupts, Server, Started};
-use crate::printer::Printer;
+use crate::printer::{Log, Printer};
 
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Options {
@@ -19,7 +20,11 @@ pub(super) struct Options {
     ready_json: bool,
 }
 
-pub(super) async fn run(config: Config, options: Options) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    config: Config,
+    options: Options,
+    printer: Printer,
+) -> Result<ExitCode, Failure> {
     init_log(&config.log)?;
     let folder = match DataFolder::acquire(&config.data_dir)? {
         Acquired::Held(folder) => folder,
@@ -27,7 +32,7 @@ pub(super) async fn run(config: Config, options: Options) -> Result<ExitCode, Fa
     };
     let server = Server::start(config, folder).await?;
     let interrupts = Interrupts::listen();
-    announce(server.started(), options.ready_json)?;
+    announce(server.started(), options.ready_json || printer.is_json())?;
     server.run(interrupts).await
 }
 
@@ -43,11 +48,10 @@ fn busy(config: &Config) -> Failure {
 }
 
 fn init_log(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| Failure::Config(format!("log: {error}; try info or debug")))?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_env_filter(parse_filter(filter)?)
+        .log_internal_errors(false)
+        .with_writer(Log::default)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .try_init()
@@ -65,20 +69,77 @@ fn announce(started: &Started, ready_json: bool) -> Result<(), Failure> {
         }));
     }
     printer.line(&format!("Switchboard serves at {}", started.url))?;
-    printer.line(&format!("  bot          {}", started.bot))?;
-    printer.line(&format!("  integration  {} (telegram)", started.telegram))?;
-    if let (Some(token), true) = (&started.token, started.first) {
-        printer.line(&format!("  token        {token}"))?;
-        printer.line("")?;
-        printer.line("The token is shown this once; keep it safe.")?;
+    let answers = started.bot_url.as_deref().unwrap_or("the built-in echo");
+    printer.line(&format!(
+        "  bot          {}  (answers: {answers})",
+        started.bot
+    ))?;
+    let state = if started.telegram_active {
+        "telegram"
+    } else {
+        "telegram, not plugged in"
+    };
+    printer.line(&format!("  integration  {}  ({state})", started.telegram))?;
+    match &started.token {
+        Some(_) if started.preset => printer.line("  token        the preset one")?,
+        Some(token) => printer.line(&format!(
+            "  token        {token}  (shown this once; keep it safe)"
+        ))?,
+        None => printer.line("  token        shown at the first start; another: tokens create")?,
     }
     printer.line("")?;
-    printer.line("What next:")?;
-    printer.line(
-        "  switchboard chat                       talk to the bot here, in another terminal",
-    )?;
-    printer.line("  switchboard integrations add telegram  plug in Telegram")?;
-    printer
-        .line("  switchboard --bot-url URL              let a bot of yours answer, over HTTP")?;
-    printer.line("  switchboard --help                     everything else")
+    printer.line("What next, in another terminal and this folder:")?;
+    let program = program();
+    printer.line(&format!("  {program} chat   talk to the bot"))?;
+    if !started.telegram_active {
+        printer.line(&format!(
+            "  {program} integrations add telegram   plug in Telegram"
+        ))?;
+    }
+    printer.line(&format!("  {program} --help   everything else"))?;
+    if started.bot_url.is_none() {
+        printer.line(
+            "To let a bot of your own answer, stop this server and start it with --bot-url URL.",
+        )?;
+    }
+    Ok(())
+}
+
+/// How this program was called, so that what is shown can be typed.
+fn program() -> String {
+    std::env::args()
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "switchboard".to_owned())
+}
+
+/// A filter that no one can mean would log nothing at all, without a word.
+fn parse_filter(filter: &str) -> Result<EnvFilter, Failure> {
+    let known = |directive: &str| {
+        directive.contains(['=', '[']) || directive.trim().parse::<LevelFilter>().is_ok()
+    };
+    if filter.split(',').all(known)
+        && let Ok(filter) = EnvFilter::try_new(filter)
+    {
+        return Ok(filter);
+    }
+    Err(Failure::Config(
+        "log: expected off, error, warn, info, debug or trace, or directives such as info,switchboard_delivery=debug"
+            .to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_refused() {
+        for filter in ["info", "warn,switchboard_delivery=debug", "OFF"] {
+            assert!(parse_filter(filter).is_ok(), "{filter}");
+        }
+        for filter in ["debgu", "zz zz", "info,oops"] {
+            assert!(parse_filter(filter).is_err(), "{filter}");
+        }
+    }
 }

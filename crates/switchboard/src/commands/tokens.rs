@@ -9,7 +9,7 @@ use crate::client::{Client, path};
 use crate::commands::{BotArg, Failure};
 use crate::config::Config;
 use crate::lifecycle::Work;
-use crate::printer::{Printer, rows, text};
+use crate::printer::{Printer, complain, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -67,20 +67,29 @@ pub(super) async fn run(
     match options.action {
         Action::List => {
             printer.table(
-                &["TOKEN", "LABEL", "ENDS IN", "CREATED", "REVOKED"],
+                &[
+                    "TOKEN", "LABEL", "ONLY FOR", "ENDS IN", "CREATED", "REVOKED",
+                ],
                 rows(&answer, "tokens").map(|token| {
-                    ["id", "label", "hint", "created_at", "revoked_at"]
-                        .map(|key| text(token, key))
-                        .to_vec()
+                    [
+                        "id",
+                        "label",
+                        "integration",
+                        "hint",
+                        "created_at",
+                        "revoked_at",
+                    ]
+                    .map(|key| text(token, key))
+                    .to_vec()
                 }),
             )?;
         }
         Action::Create { .. } => {
             printer.line(&text(&answer, "secret"))?;
-            eprintln!(
+            complain(&format!(
                 "{}: not shown again; keep it safe.",
                 text(&answer["token"], "id")
-            );
+            ));
         }
         Action::Revoke { .. } => printer.line(&format!("{} is revoked.", text(&answer, "id")))?,
     }

@@ -66,7 +66,25 @@ impl Config {
                 .unwrap_or_else(|| "info".to_owned()),
         };
         config.check_secrets()?;
+        config.check_public_url()?;
         Ok(config)
+    }
+
+    /// Telegram calls only https; a Bot API server of one's own may call what it reaches.
+    fn check_public_url(&self) -> Result<(), Failure> {
+        let Some(url) = &self.public_url else {
+            return Ok(());
+        };
+        let host = url.host_str().unwrap_or_default();
+        let is_loopback = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+        let own_server = self.telegram_api_url.host_str() != Some("api.telegram.org");
+        if url.scheme() == "https" || is_loopback || own_server {
+            return Ok(());
+        }
+        Err(Failure::Config(
+            "public_url: expected an https URL; plain http only on this machine, or with a Bot API server of your own"
+                .to_owned(),
+        ))
     }
 
     fn check_secrets(&self) -> Result<(), Failure> {
@@ -89,14 +107,6 @@ impl Config {
     /// Names and values for people, secrets masked.
     pub(crate) fn shown(&self) -> Vec<(&'static str, Option<String>)> {
         let masked = |secret: &Option<SecretString>| secret.as_ref().map(|_| "********".to_owned());
-        let shown_url = |url: &Url| {
-            let mut url = url.clone();
-            if url.password().is_some() {
-                // Fails only for URLs that can have no password.
-                let _ = url.set_password(Some("********"));
-            }
-            url.to_string()
-        };
         vec![
             ("listen", Some(self.listen.clone())),
             ("data_dir", Some(self.data_dir.display().to_string())),
@@ -125,6 +135,19 @@ impl Config {
             ("log", Some(self.log.clone())),
         ]
     }
+}
+
+/// A URL for people: what may be a secret in it is masked.
+pub(crate) fn shown_url(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // Fails only for URLs that can have no password.
+        let _ = url.set_password(Some("********"));
+    }
+    if url.query().is_some() {
+        url.set_query(Some("********"));
+    }
+    url.to_string()
 }
 
 /// An empty variable is as good as none.

@@ -21,24 +21,23 @@ pub(super) struct Core {
     pub(super) folder: DataFolder,
     pub(super) bot: BotId,
     pub(super) telegram: Integration,
-    /// The token to show: a new bot's, or the preset one.
+    /// The token to show: the first one, made just now, or the preset one.
     pub(super) token: Option<String>,
-    /// Whether the bot was made just now.
-    pub(super) first: bool,
 }
 
 impl Core {
-    pub(super) async fn open(config: &Config, folder: DataFolder) -> Result<Self, Failure> {
+    pub(super) async fn open(config: &Config, mut folder: DataFolder) -> Result<Self, Failure> {
         let env = crate::system::environment();
         let vault = folder.vault(config, &env)?;
-        if let Some(parent) = config.database.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let store = SqliteStore::open(&config.database)?;
+        folder.hold_database(&config.database)?;
+        let store = SqliteStore::open(&config.database).map_err(|error| {
+            Failure::Folder(format!(
+                "the database {}: {error}",
+                config.database.display()
+            ))
+        })?;
         let engine = Engine::new(Arc::new(store.clone()), env, vault)
             .with_definitions([Telegram.definition(), Terminal.definition()]);
-        // The folder's lock is the lease: whoever had something in flight is gone.
-        engine.store().release_in_flight(engine.env().now()).await?;
         let core = Self::first_bot(engine, store, folder, config).await?;
         core.plug_in_telegram(config).await
     }
@@ -51,9 +50,14 @@ impl Core {
     ) -> Result<Self, Failure> {
         let preset = config.token.as_ref().map(ExposeSecret::expose_secret);
         let Some(bot) = engine.store().list_bots().await?.into_iter().next() else {
-            let new = engine.create_bot("first bot", &BUILT_IN, preset).await?;
-            let telegram = telegram_of(&new.integrations)?;
-            let (bot, token) = (new.bot.id, Some(new.token));
+            let (bot, integrations) = engine
+                .create_bot_without_token("first bot", &BUILT_IN)
+                .await?;
+            let telegram = telegram_of(&integrations)?;
+            if let Some(preset) = preset {
+                engine.admit_token(bot.id, None, "preset", preset).await?;
+            }
+            let (bot, token) = (bot.id, preset.map(ToOwned::to_owned));
             return Ok(Self {
                 engine,
                 store,
@@ -61,7 +65,6 @@ impl Core {
                 bot,
                 telegram,
                 token,
-                first: true,
             });
         };
         if let Some(preset) = preset {
@@ -87,8 +90,20 @@ impl Core {
             bot: bot.id,
             telegram,
             token,
-            first: false,
         })
+    }
+
+    /// Makes the first token, if the bot has none: for a server, which shows it to whoever started
+    /// it. A command that opened the database must not be the only one to have seen it.
+    pub(super) async fn first_token(&mut self) -> Result<(), Failure> {
+        if self.engine.store().list_tokens(self.bot).await?.is_empty() {
+            let (_, token) = self
+                .engine
+                .create_token(self.bot, None, "first token")
+                .await?;
+            self.token = Some(token);
+        }
+        Ok(())
     }
 
     /// Keeps the configured Telegram token, if it is not the one that is kept.

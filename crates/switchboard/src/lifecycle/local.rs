@@ -11,6 +11,7 @@ use switchboard_model::{Integration, Result};
 
 use super::core::Core;
 use super::supervisor::Supervisor;
+use super::watch::watch;
 use crate::commands::Failure;
 use crate::config::Config;
 use crate::folder::DataFolder;
@@ -53,12 +54,6 @@ impl Local {
         work: Work,
     ) -> Result<Self, Failure> {
         let core = Core::open(config, folder).await?;
-        if let (true, Some(token)) = (core.first, &core.token) {
-            eprintln!(
-                "note: made the first bot, {}; its token, shown this once: {token}",
-                core.bot
-            );
-        }
         let mut supervisor = None;
         let mut channels: Arc<dyn Channels> = Arc::new(NoChannels);
         if work == Work::Terminal {
@@ -66,6 +61,7 @@ impl Local {
                 core.engine.clone(),
                 config.clone(),
                 Webhooks::default(),
+                watch().0,
             ));
             started.start_bots().await?;
             started

@@ -8,6 +8,7 @@ mod core;
 mod local;
 mod server;
 mod supervisor;
+mod watch;
 
 pub(crate) use local::{Local, Work};
 pub(crate) use server::{Server, Started};

@@ -13,19 +13,24 @@ use switchboard_engine::keys::hex;
 use switchboard_model::{BotId, IntegrationId};
 use switchboard_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Interrupts;
 use super::core::Core;
 use super::supervisor::Supervisor;
+use super::watch::{Ended, watch};
 use crate::commands::Failure;
 use crate::config::Config;
 use crate::folder::{DataFolder, RunFile};
 
 /// How long open requests may take to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often rows that nobody can see any more are removed.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often rows that nobody can see any more are removed, and bots told of states whose time is
+/// over. With nothing to do it is one read.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// How long to leave a store alone that could not sweep.
+const SWEEP_AGAIN: Duration = Duration::from_mins(1);
 
 /// What to tell whoever started the server.
 pub(crate) struct Started {
@@ -33,7 +38,12 @@ pub(crate) struct Started {
     pub(crate) bot: BotId,
     pub(crate) telegram: IntegrationId,
     pub(crate) token: Option<String>,
-    pub(crate) first: bool,
+    /// Whether the token is the one that was preset.
+    pub(crate) preset: bool,
+    /// Whether Telegram is plugged in.
+    pub(crate) telegram_active: bool,
+    /// Where events go; the built-in echo bot without.
+    pub(crate) bot_url: Option<String>,
 }
 
 /// A server that accepts requests.
@@ -44,8 +54,9 @@ pub(crate) struct Server {
     started: Started,
     supervisor: Arc<Supervisor>,
     readiness: Readiness,
-    http: tokio::task::JoinHandle<std::io::Result<()>>,
-    sweeper: tokio::task::JoinHandle<()>,
+    http: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+    ended: Ended,
     stop_http: CancellationToken,
 }
 
@@ -59,13 +70,18 @@ impl Server {
             ))
         })?;
         let url = format!("http://{}", listener.local_addr()?);
-        let core = Core::open(&config, folder).await?;
+        let mut core = Core::open(&config, folder).await?;
+        let preset = core.token.is_some();
+        core.first_token().await?;
 
+        let bot_url = config.bot_url.as_ref().map(crate::config::shown_url);
+        let (watch, ended) = watch();
         let webhooks = Webhooks::default();
         let supervisor = Arc::new(Supervisor::new(
             core.engine.clone(),
             config,
             webhooks.clone(),
+            watch.clone(),
         ));
         let readiness = Readiness::default();
         let api = Api {
@@ -81,11 +97,15 @@ impl Server {
         };
         let stop_http = CancellationToken::new();
         let router = switchboard_api::router(api).merge(admin::router(admin));
-        let http = tokio::spawn(serve(listener, router, stop_http.clone()));
+        let http = watch.spawn(
+            "the HTTP server",
+            &stop_http,
+            serve(listener, router, stop_http.clone()),
+        );
 
         supervisor.start_bots().await?;
         supervisor.start_channels(|_| true).await?;
-        let sweeper = tokio::spawn(sweep(core.engine.clone()));
+        let sweeper = watch.spawn("the sweep", &stop_http, sweep(core.engine.clone()));
         core.folder.write_run_file(&RunFile {
             url: url.clone(),
             secret,
@@ -99,7 +119,9 @@ impl Server {
                 bot: core.bot,
                 telegram: core.telegram.id,
                 token: core.token,
-                first: core.first,
+                preset,
+                telegram_active: core.telegram.active,
+                bot_url,
             },
             engine: core.engine,
             store: core.store,
@@ -108,6 +130,7 @@ impl Server {
             readiness,
             http,
             sweeper,
+            ended,
             stop_http,
         })
     }
@@ -117,9 +140,12 @@ impl Server {
     }
 
     /// Serves until a signal, then stops gracefully. A second signal does not wait.
-    pub(crate) async fn run(self, mut interrupts: Interrupts) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(mut self, mut interrupts: Interrupts) -> Result<ExitCode, Failure> {
         let broken = tokio::select! {
             () = interrupts.next() => None,
+            task = self.ended.next() => Some(format!(
+                "{task} (see the log): a defect; start again, nothing that was acknowledged is lost"
+            )),
             () = self.store.poisoned() => Some(
                 "the outcome of a write is unknown (see the log); check the disk, then start again: \
                  the database on disk decides"
@@ -159,19 +185,18 @@ impl Server {
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let listener = listener.tap_io(|stream| {
         // Without it a small answer waits for the acknowledgement of the one before; where it
         // cannot be set the answer is only slower.
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router)
+    let served = axum::serve(listener, router)
         .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP server ended");
+    }
 }
 
 /// A secret for `run.json`.
@@ -191,6 +216,7 @@ async fn sweep(engine: Engine) {
                 Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 Err(error) => {
                     tracing::warn!(%error, "sweeping failed; it is tried again later");
+                    tokio::time::sleep(SWEEP_AGAIN).await;
                     break;
                 }
             }

@@ -18,16 +18,19 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::watch::Watch;
 use crate::config::{Config, UncertainSends};
 
 /// How long workers may take to finish what is in flight when they are told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// More than they give themselves, so that they get to write down what they broke off.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Starts and stops workers.
 pub(super) struct Supervisor {
     engine: Engine,
     config: Config,
     webhooks: Webhooks,
+    watch: Watch,
     shutdown: CancellationToken,
     bots: Mutex<Option<JoinHandle<()>>>,
     channels: Mutex<HashMap<IntegrationId, Running>>,
@@ -56,19 +59,24 @@ async fn join(task: JoinHandle<()>) {
 }
 
 impl Supervisor {
-    pub(super) fn new(engine: Engine, config: Config, webhooks: Webhooks) -> Self {
+    pub(super) fn new(engine: Engine, config: Config, webhooks: Webhooks, watch: Watch) -> Self {
         Self {
             engine,
             config,
             webhooks,
+            watch,
             shutdown: CancellationToken::new(),
             bots: Mutex::default(),
             channels: Mutex::default(),
         }
     }
 
-    /// Starts the bots' worker.
+    /// Starts the bots' worker, before any other.
     pub(super) async fn start_bots(&self) -> Result<()> {
+        // The folder's lock is the lease: whoever had something in flight is gone. Only here, and not
+        // for a command that merely looks: what becomes of it is for the server's settings to say.
+        let (now, lost) = (self.engine.env().now(), self.uncertain().into());
+        self.engine.store().release_in_flight(now, lost).await?;
         let bot: Arc<dyn Bot> = match &self.config.bot_url {
             Some(url) => Arc::new(
                 HttpBot::new(url.as_str(), self.config.bot_timeout)
@@ -81,7 +89,10 @@ impl Supervisor {
             bot,
             self.policy(Policy::bots().with_time_limit(self.config.bot_timeout)),
         );
-        let task = tokio::spawn(worker.run(self.shutdown.child_token()));
+        let stop = self.shutdown.child_token();
+        let task = self
+            .watch
+            .spawn("the bots' worker", &stop, worker.run(stop.clone()));
         *self.bots.lock().await = Some(task);
         Ok(())
     }
@@ -118,11 +129,15 @@ impl Supervisor {
 
     fn policy(&self, mut policy: Policy) -> Policy {
         policy.patience = self.config.retry_for;
-        policy.uncertain = match self.config.uncertain_sends {
+        policy.uncertain = self.uncertain();
+        policy
+    }
+
+    fn uncertain(&self) -> UncertainPolicy {
+        match self.config.uncertain_sends {
             UncertainSends::Retry => UncertainPolicy::Retry,
             UncertainSends::AtMostOnce => UncertainPolicy::AtMostOnce,
-        };
-        policy
+        }
     }
 
     async fn start(&self, integration: &Integration) -> Result<Option<Running>> {
@@ -137,10 +152,15 @@ impl Supervisor {
                 self.webhooks
                     .insert(&integration.webhook_id, account.clone());
                 let (account, outbound) = (account.clone(), account);
-                let stop = stop.clone();
+                let name = format!("receiving for {}", integration.id);
                 tasks.push(match self.config.public_url.clone() {
-                    Some(url) => tokio::spawn(account.run_webhook(url.to_string(), stop)),
-                    None => tokio::spawn(account.run_polling(stop)),
+                    Some(url) => {
+                        let run = account.run_webhook(url.to_string(), stop.clone());
+                        self.watch.spawn(name, &stop, run)
+                    }
+                    None => self
+                        .watch
+                        .spawn(name, &stop, account.run_polling(stop.clone())),
                 });
                 outbound
             }
@@ -152,7 +172,8 @@ impl Supervisor {
             outbound,
             self.policy(Policy::channel()),
         );
-        tasks.push(tokio::spawn(worker.run(stop.clone())));
+        let name = format!("sending for {}", integration.id);
+        tasks.push(self.watch.spawn(name, &stop, worker.run(stop.clone())));
         Ok(Some(Running { stop, tasks }))
     }
 
