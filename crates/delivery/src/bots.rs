@@ -46,9 +46,9 @@ impl Carrier for ToBots {
         }
     }
 
-    fn broken_off(&self, error: String) -> Tried {
+    fn may_take_what_is_broken_off(&self) -> bool {
         // A bot knows the event by its id when it comes again.
-        Tried::Retry { error }
+        false
     }
 }
 

@@ -13,8 +13,9 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// Tries once.
     async fn carry(&self, delivery: &ClaimedDelivery, lease: Lease) -> Tried;
 
-    /// What a try means that was broken off, by a panic or by the time limit.
-    fn broken_off(&self, error: String) -> Tried;
+    /// Whether a try that was broken off (by a panic, the time limit or a stop) may have been taken,
+    /// and would show up twice if it were made again.
+    fn may_take_what_is_broken_off(&self) -> bool;
 
     /// How many may be under way now.
     fn admission(&self) -> Admission {

@@ -1,6 +1,6 @@
 //! Messages on their way to a channel account.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +22,14 @@ pub(crate) struct ToChannel {
     integration: IntegrationId,
     channel: Arc<dyn Outbound>,
     gate: Gate,
-    paused_until: Mutex<Timestamp>,
+    pause: Mutex<Pause>,
+}
+
+/// The last time the account was found not to work.
+#[derive(Default)]
+struct Pause {
+    until: Timestamp,
+    told: Option<Condition>,
 }
 
 #[async_trait]
@@ -59,8 +66,8 @@ impl Carrier for ToChannel {
         tried(&view, outcome)
     }
 
-    fn broken_off(&self, error: String) -> Tried {
-        Tried::Uncertain { error }
+    fn may_take_what_is_broken_off(&self) -> bool {
+        true
     }
 
     fn admission(&self) -> Admission {
@@ -68,10 +75,7 @@ impl Carrier for ToChannel {
     }
 
     fn tries_count_from(&self) -> Timestamp {
-        *self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.pause().until
     }
 }
 
@@ -87,7 +91,7 @@ impl ToChannel {
             integration,
             channel,
             gate: Gate::new(policy),
-            paused_until: Mutex::default(),
+            pause: Mutex::default(),
         }
     }
 
@@ -98,24 +102,43 @@ impl ToChannel {
                 let Some(pause) = self.gate.breaks() else {
                     return;
                 };
-                *self
-                    .paused_until
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = self.engine.env().now().plus(pause);
-                let trouble = Condition::Troubled(error.clone());
-                if self.engine.health().set(self.integration, trouble) {
+                if self.tell_trouble(error, pause) {
                     tracing::warn!(integration = %self.integration, error, "the channel account does not work; its messages wait");
                 }
             }
             SendOutcome::Done(_) | SendOutcome::Wait { .. } | SendOutcome::Permanent { .. } => {
-                // Only then: what else is wrong with the account is not this room's to overrule.
                 if self.gate.works() {
-                    self.engine.health().set(self.integration, Condition::Well);
+                    self.take_back_trouble();
                     tracing::info!(integration = %self.integration, "the channel account works again");
                 }
             }
             SendOutcome::Retry { .. } | SendOutcome::Uncertain { .. } => {}
         }
+    }
+
+    /// Tells that the account does not work, if nobody tells what is wrong with it already.
+    fn tell_trouble(&self, error: &str, pause: Duration) -> bool {
+        let trouble = Condition::Troubled(error.to_owned());
+        let mut last = self.pause();
+        last.until = self.engine.env().now().plus(pause);
+        let before = last.told.replace(trouble.clone());
+        let health = self.engine.health();
+        health.set_where(self.integration, trouble, |known| {
+            matches!(known, None | Some(Condition::Well)) || known == before.as_ref()
+        })
+    }
+
+    /// Only what was told here: whatever else is wrong with the account is the channel's to tell.
+    fn take_back_trouble(&self) {
+        let told = self.pause().told.take();
+        let health = self.engine.health();
+        health.set_where(self.integration, Condition::Well, |known| {
+            known.is_some() && known == told.as_ref()
+        });
+    }
+
+    fn pause(&self) -> MutexGuard<'_, Pause> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use switchboard_model::{Environment, Timestamp};
-use switchboard_store::{ClaimedDelivery, Outcome};
+use switchboard_store::{ClaimedDelivery, LostSends, Outcome};
 
 use crate::carrier::Tried;
+use crate::descriptors;
 
 /// What to do with a message that a channel may have taken: the connection broke, or the time was
 /// up, after the request was written.
@@ -18,11 +19,27 @@ pub enum UncertainPolicy {
     AtMostOnce,
 }
 
+impl From<UncertainPolicy> for LostSends {
+    fn from(policy: UncertainPolicy) -> Self {
+        match policy {
+            UncertainPolicy::Retry => Self::Retry,
+            UncertainPolicy::AtMostOnce => Self::Uncertain,
+        }
+    }
+}
+
+/// The longest wait that anybody may ask for. Who still wants to wait then is asked again.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// How a worker tries.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// How many deliveries are under way at once.
+    /// How many deliveries are under way at once, those that take long left out.
     pub slots: usize,
+    /// What takes longer leaves its slot to others.
+    pub slow_after: Duration,
+    /// How many deliveries are under way at once, those that take long counted in.
+    pub most: usize,
     /// How long the other side may take for one try.
     pub time_limit: Duration,
     /// For how long a delivery is claimed. Longer than `time_limit`, so that the result of a try
@@ -48,10 +65,12 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// For bots.
+    /// For bots. At most half of the files that the process may open are their connections.
     pub fn bots() -> Self {
         Self {
             slots: 256,
+            slow_after: Duration::from_secs(2),
+            most: (descriptors::limit() / 2).clamp(1, 2048),
             time_limit: Duration::from_mins(1),
             lease: Duration::from_secs(90),
             first_retry: Duration::from_secs(1),
@@ -65,10 +84,12 @@ impl Policy {
         }
     }
 
-    /// For a channel account.
+    /// For a channel account. At most a quarter of the files that the process may open are its
+    /// connections.
     pub fn channel() -> Self {
         Self {
             slots: 64,
+            most: (descriptors::limit() / 4).clamp(1, 1024),
             ..Self::bots()
         }
     }
@@ -77,14 +98,15 @@ impl Policy {
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit;
-        self.lease = time_limit + Duration::from_secs(30);
+        self.lease = time_limit.saturating_add(Duration::from_secs(30));
         self
     }
 
     /// When a try is broken off: a little after the other side's own time limit, whose error says
     /// more, and well before the lease ends.
     pub(crate) fn hard_limit(&self) -> Duration {
-        self.time_limit + self.lease.saturating_sub(self.time_limit) / 3
+        self.time_limit
+            .saturating_add(self.lease.saturating_sub(self.time_limit) / 3)
     }
 
     /// What follows from a try. Nothing before `count_from` counts as having been tried.
@@ -100,7 +122,7 @@ impl Policy {
             Tried::Permanent { error } => Outcome::Dead { error },
             Tried::Wait { after, error } => Outcome::Retry {
                 // A bot that asks for no wait at all would be asked again without end or pause.
-                after: after.max(self.first_retry),
+                after: after.max(self.first_retry).min(LONGEST_WAIT),
                 error,
                 counts: false,
             },
@@ -117,6 +139,29 @@ impl Policy {
                 self.retry(env, delivery, count_from, format!("uncertain: {error}"))
             }
             Tried::Retry { error } => self.retry(env, delivery, count_from, error),
+        }
+    }
+
+    /// What follows from a try that the end of the worker broke off. Whatever comes next goes on at
+    /// once: a stop is no failure of the other side.
+    pub(crate) fn stopped(&self, may_be_taken: bool) -> Outcome {
+        let error = match (may_be_taken, self.uncertain) {
+            (true, UncertainPolicy::AtMostOnce) => {
+                return Outcome::Uncertain {
+                    error: "the server was stopped while this was being sent, so it may have been \
+                            sent; look into the chat, and replay it if it is not there"
+                        .to_owned(),
+                };
+            }
+            (true, UncertainPolicy::Retry) => {
+                "uncertain: the server was stopped while this was being sent"
+            }
+            (false, _) => "the server was stopped before this was answered",
+        };
+        Outcome::Retry {
+            after: Duration::ZERO,
+            error: error.to_owned(),
+            counts: true,
         }
     }
 
@@ -149,7 +194,8 @@ impl Policy {
         let wait = self
             .first_retry
             .saturating_mul(1 << doublings)
-            .min(self.longest_retry);
+            .min(self.longest_retry)
+            .min(LONGEST_WAIT);
         let mut byte = [0];
         env.fill(&mut byte);
         // 80 % to 120 %, so that what failed together does not come back together.
@@ -169,6 +215,7 @@ mod tests {
             id: DeliveryId::new(Ulid(1)),
             epoch: 1,
             attempt,
+            again: attempt > 1,
             trying_since,
             bot: BotId::new(Ulid(2)),
             subject: Subject::Gone,
@@ -220,7 +267,7 @@ mod tests {
         let policy = Policy::bots();
         let start = env.now();
         clock.advance(Duration::from_hours(24));
-        for (asked, waited) in [(0, 1), (1, 1), (3600, 3600)] {
+        for (asked, waited) in [(0, 1), (1, 1), (3600, 3600), (u64::MAX, 24 * 3600)] {
             let tried = Tried::Wait {
                 after: Duration::from_secs(asked),
                 error: String::new(),

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use switchboard_bots::Bot;
@@ -11,7 +11,6 @@ use switchboard_integration::{Lease, Outbound};
 use switchboard_model::{Error, IntegrationId, Result, Timestamp};
 use switchboard_store::{Change, Claim, ClaimedDelivery, Finish, Lane, Outcome, Subject};
 use tokio::sync::broadcast;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Policy;
@@ -20,9 +19,13 @@ use crate::bots::ToBots;
 use crate::carrier::{Admission, Carrier, Tried};
 use crate::channel::ToChannel;
 use crate::leased;
+use crate::moment::from_now;
+use crate::underway::{Places, Underway};
 
 /// The most that one claim takes: it is one command of the store's only writer.
 const CLAIM_LIMIT: usize = 64;
+/// How long the results of what a stop breaks off may take to be written.
+const WRITING_TIME: Duration = Duration::from_secs(3);
 
 /// Works off one lane of the outbox. One worker a lane.
 pub struct Worker {
@@ -37,6 +40,7 @@ struct Desk {
     carrier: Arc<dyn Carrier>,
     policy: Arc<Policy>,
     started: Timestamp,
+    break_off: CancellationToken,
 }
 
 impl Worker {
@@ -68,35 +72,41 @@ impl Worker {
             engine,
             carrier,
             policy: Arc::new(policy),
+            break_off: CancellationToken::new(),
         };
         Self { desk, lane }
     }
 
     /// Works until it is told to stop; then takes nothing more, and waits a while for what is under
-    /// way. What is not done by then is broken off, and tried again after the next start.
+    /// way. What is not done by then is broken off: it is tried again after the next start, or is
+    /// uncertain, as the policy says.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut changes = self.desk.engine.store().changes();
-        let mut tasks = JoinSet::new();
-        let mut agenda = Agenda::new(self.desk.policy.poll);
+        let policy = &self.desk.policy;
+        let mut underway = Underway::default();
+        let mut agenda = Agenda::new(policy.poll);
         while !shutdown.is_cancelled() {
-            let room = self.room(tasks.len());
-            if let Room::For(places) = room
-                && agenda.something_waits
-            {
-                self.claim(places, &mut agenda, &mut tasks).await;
-                continue;
-            }
-            let alarm = match room {
-                Room::For(_) | Room::None => agenda.alarm,
-                Room::NoneBefore(reopening) => reopening,
+            let alarm = match self.desk.carrier.admission() {
+                Admission::NotBefore(reopening) => reopening,
+                Admission::UpTo(admitted) => {
+                    let mut places = underway.places(policy, admitted);
+                    if agenda.calls(places) {
+                        places.all = places.all.min(CLAIM_LIMIT);
+                        self.claim(places, &mut agenda, &mut underway).await;
+                        continue;
+                    }
+                    let next_slot = underway.next_slot(policy);
+                    let wanted = next_slot.filter(|_| agenda.wants_places());
+                    wanted.map_or(agenda.alarm, |slot| slot.min(agenda.alarm))
+                }
             };
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(done) = tasks.join_next() => {
+                Some(done) = underway.ended() => {
                     agenda.ended(done);
                     // Those that one commit has ended end together: one claim for all their places.
-                    while let Some(done) = tasks.try_join_next() {
+                    while let Some(done) = underway.try_ended() {
                         agenda.ended(done);
                     }
                 }
@@ -109,36 +119,30 @@ impl Worker {
                 () = tokio::time::sleep_until(alarm.into()) => agenda.rang(),
             }
         }
-        self.drain(tasks).await;
+        self.drain(underway).await;
     }
 
-    fn room(&self, busy: usize) -> Room {
-        let limit = match self.desk.carrier.admission() {
-            Admission::UpTo(limit) => limit.min(self.desk.policy.slots),
-            Admission::NotBefore(reopening) => return Room::NoneBefore(reopening),
-        };
-        match limit.saturating_sub(busy) {
-            0 => Room::None,
-            places => Room::For(places.min(CLAIM_LIMIT)),
-        }
-    }
-
-    async fn claim(&self, limit: usize, agenda: &mut Agenda, tasks: &mut JoinSet<Option<Instant>>) {
+    async fn claim(&self, places: Places, agenda: &mut Agenda, underway: &mut Underway) {
         let now = self.desk.engine.env().now();
         // From before the question: the store's lease cannot end before ours does.
         let lease = Lease::new(self.desk.policy.lease);
         let claim = Claim {
             lane: self.lane,
-            limit,
+            limit: places.all,
+            again: places.again,
             lease: self.desk.policy.lease,
+            lost: self.desk.policy.uncertain.into(),
             now,
         };
         match self.desk.engine.store().claim(claim).await {
             Ok(claimed) => {
-                let full = claimed.deliveries.len() >= limit;
-                agenda.claimed(full, claimed.next_due.map(|due| due.since(now)));
+                let taken = Places {
+                    all: claimed.deliveries.len(),
+                    again: claimed.deliveries.iter().filter(|one| one.again).count(),
+                };
+                agenda.claimed(places, taken, claimed.next_due.map(|due| due.since(now)));
                 for delivery in claimed.deliveries {
-                    tasks.spawn(self.desk.clone().deliver(delivery, lease));
+                    underway.begin(delivery.again, self.desk.clone().deliver(delivery, lease));
                 }
             }
             Err(error) => {
@@ -149,45 +153,56 @@ impl Worker {
         }
     }
 
-    async fn drain(&self, mut tasks: JoinSet<Option<Instant>>) {
-        let all = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.desk.policy.grace, all)
+    async fn drain(&self, mut underway: Underway) {
+        let grace = self.desk.policy.grace;
+        if tokio::time::timeout(grace, underway.all_ended())
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        tracing::info!(lane = ?self.lane, count = underway.len(), "deliveries under way are broken off");
+        self.desk.break_off.cancel();
+        if tokio::time::timeout(WRITING_TIME, underway.all_ended())
             .await
             .is_err()
         {
-            tracing::info!(lane = ?self.lane, count = tasks.len(), "deliveries under way are broken off; they are tried again after the next start");
-            tasks.shutdown().await;
+            tracing::warn!(lane = ?self.lane, count = underway.len(), "it cannot be written that deliveries were broken off; the next start deals with them");
+            underway.abort().await;
         }
     }
-}
-
-/// How many more deliveries may be begun.
-enum Room {
-    For(usize),
-    None,
-    NoneBefore(Instant),
 }
 
 impl Desk {
     /// Tries one delivery and writes the result. Tells when it is due again, if it is.
     async fn deliver(self, delivery: ClaimedDelivery, lease: Lease) -> Option<Instant> {
         let tried = match delivery.subject {
-            Subject::Gone => Tried::Permanent {
+            Subject::Gone => Some(Tried::Permanent {
                 error: "its message or conversation was deleted".to_owned(),
+            }),
+            Subject::Event(_) | Subject::Message(_) => tokio::select! {
+                biased;
+                tried = self.attempt(&delivery, lease) => Some(tried),
+                () = self.break_off.cancelled() => None,
             },
-            Subject::Event(_) | Subject::Message(_) => self.attempt(&delivery, lease).await,
         };
-        let count_from = self.started.max(self.carrier.tries_count_from());
-        let outcome = self
-            .policy
-            .outcome(self.engine.env(), &delivery, count_from, tried);
+        let outcome = match tried {
+            Some(tried) => {
+                let count_from = self.started.max(self.carrier.tries_count_from());
+                let env = self.engine.env();
+                self.policy.outcome(env, &delivery, count_from, tried)
+            }
+            None => self
+                .policy
+                .stopped(self.carrier.may_take_what_is_broken_off()),
+        };
         report(&delivery, &outcome);
         let due = match &outcome {
             Outcome::Retry { after, .. } => Some(*after),
             _ => None,
         };
         match self.finish(&delivery, outcome, lease).await {
-            Ok(true) => due.map(|after| Instant::now() + after),
+            Ok(true) => due.map(from_now),
             Ok(false) => {
                 tracing::warn!(delivery = %delivery.id, attempt = delivery.attempt, "the lease was over; the result of this try is not written");
                 None
@@ -205,13 +220,21 @@ impl Desk {
         match tokio::time::timeout(limit, carrying).await {
             Ok(Ok(tried)) => tried,
             // The panic's text may hold anything; it is on standard error already.
-            Ok(Err(_)) => self
-                .carrier
-                .broken_off("the code that handles this panicked; see the log".to_owned()),
-            Err(_) => self.carrier.broken_off(format!(
+            Ok(Err(_)) => {
+                self.broken_off("the code that handles this panicked; see the log".to_owned())
+            }
+            Err(_) => self.broken_off(format!(
                 "no end after {} s; the try was broken off",
                 limit.as_secs_f32()
             )),
+        }
+    }
+
+    fn broken_off(&self, error: String) -> Tried {
+        if self.carrier.may_take_what_is_broken_off() {
+            Tried::Uncertain { error }
+        } else {
+            Tried::Retry { error }
         }
     }
 

@@ -23,7 +23,21 @@ impl Health {
     /// Notes how an account is. Tells whether that is news, so that it is logged once; that an
     /// account works from the start is none.
     pub fn set(&self, integration: IntegrationId, condition: Condition) -> bool {
+        self.set_where(integration, condition, |_| true)
+    }
+
+    /// As `set`, if what is known of the account fits: who sees a part only does not overrule what
+    /// somebody else has found out.
+    pub fn set_where(
+        &self,
+        integration: IntegrationId,
+        condition: Condition,
+        fits: impl FnOnce(Option<&Condition>) -> bool,
+    ) -> bool {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !fits(map.get(&integration)) {
+            return false;
+        }
         let news = match map.get(&integration) {
             Some(known) => *known != condition,
             None => condition != Condition::Well,

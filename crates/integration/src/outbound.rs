@@ -60,10 +60,12 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// A lease for `duration` from now.
+    /// A lease for `duration` from now, or for as long as the clock can count.
     pub fn new(duration: Duration) -> Self {
+        let now = Instant::now();
+        let longest = Duration::from_hours(24 * 365);
         Self {
-            until: Instant::now() + duration,
+            until: now.checked_add(duration).unwrap_or_else(|| now + longest),
         }
     }
 

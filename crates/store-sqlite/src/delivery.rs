@@ -7,23 +7,31 @@ use switchboard_model::{
 };
 use switchboard_store::{
     Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
-    Lane, MessageUpdate, Outcome, OutgoingMessage, Page, PageRequest, Reply, SentPart, Subject,
+    Lane, LostSends, MessageUpdate, Outcome, OutgoingMessage, Page, PageRequest, Reply, SentPart,
+    Subject,
 };
 
 use crate::failure::{Done, Failure};
+use crate::outbox::lost;
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, event, message, outbox, record, rows, user};
 
 const DESTINATION: &str = "SELECT id FROM integration WHERE public = ?1";
-const FREE_EXPIRED: &str = "UPDATE delivery SET status = 1, due_at = leased_until,
-        leased_until = NULL
-    WHERE destination = ?1 AND status = 2 AND leased_until <= ?2";
-const DUE: &str = "SELECT id FROM delivery
-    WHERE destination = ?1 AND status = 1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
-const NEXT_DUE: &str = "SELECT min(
-        coalesce((SELECT min(due_at) FROM delivery WHERE destination = ?1 AND status = 1), ?2),
-        coalesce((SELECT min(leased_until) FROM delivery WHERE destination = ?1 AND status = 2), ?2)
-    )";
+const DUE: &str = "SELECT id, due_at, 0 FROM (
+        SELECT id, due_at FROM delivery
+        WHERE destination = ?1 AND status = 1 AND trying_since IS NULL AND due_at <= ?2
+        ORDER BY due_at, id LIMIT ?3)
+    UNION ALL SELECT id, due_at, 1 FROM (
+        SELECT id, due_at FROM delivery
+        WHERE destination = ?1 AND status = 1 AND trying_since IS NOT NULL AND due_at <= ?2
+        ORDER BY due_at, id LIMIT ?4)
+    ORDER BY 2, 1 LIMIT ?3";
+const NEXT_FIRST: &str = "SELECT min(due_at) FROM delivery
+    WHERE destination = ?1 AND status = 1 AND trying_since IS NULL";
+const NEXT_AGAIN: &str = "SELECT min(due_at) FROM delivery
+    WHERE destination = ?1 AND status = 1 AND trying_since IS NOT NULL";
+const NEXT_LOST: &str = "SELECT min(leased_until) FROM delivery
+    WHERE destination = ?1 AND status = 2";
 const TAKE: &str = "UPDATE delivery SET status = 2, epoch = epoch + 1, attempts = attempts + 1,
         leased_until = ?2, trying_since = coalesce(trying_since, ?3)
     WHERE id = ?1
@@ -40,8 +48,6 @@ const RETRY: &str = "UPDATE delivery SET status = 1, error = ?2, due_at = ?3, le
 const RECORD_PART: &str = "UPDATE delivery
     SET progress = json_insert(coalesce(progress, '[]'), '$[#]', json(?3))
     WHERE public = ?1 AND epoch = ?2 AND status = 2";
-const RELEASE: &str = "UPDATE delivery SET status = 1, due_at = ?1, leased_until = NULL
-    WHERE status = 2 RETURNING destination";
 const CONVERSATION: &str = "SELECT public FROM conversation WHERE id = ?1";
 const ACTIVE: &str = "SELECT 1 FROM delivery
     WHERE destination IN (0, ?1) AND conversation = ?2 AND status < 3 LIMIT 1";
@@ -52,17 +58,22 @@ fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
     }
 }
 
-fn next_due(connection: &Connection, destination: i64) -> Done<Option<Timestamp>> {
-    let next = rows::value::<i64>(connection, NEXT_DUE, [destination, i64::MAX])?;
-    Ok(next
-        .filter(|next| *next != i64::MAX)
-        .map(Timestamp::from_millis))
+fn next_due(connection: &Connection, destination: i64, again: bool) -> Done<Option<Timestamp>> {
+    let mut next = None;
+    for sql in [NEXT_FIRST, NEXT_LOST]
+        .into_iter()
+        .chain(again.then_some(NEXT_AGAIN))
+    {
+        let due = rows::value::<Option<i64>>(connection, sql, [destination])?.flatten();
+        next = next.into_iter().chain(due).min();
+    }
+    Ok(next.map(Timestamp::from_millis))
 }
 
 /// When nothing can be claimed, says so without troubling the writer.
 fn look(connection: &Connection, claim: Claim) -> Done<Option<Claimed>> {
     let next_due = match destination(connection, claim.lane)? {
-        Some(destination) => next_due(connection, destination)?,
+        Some(destination) => next_due(connection, destination, claim.again > 0)?,
         None => None,
     };
     let idle = next_due.is_none_or(|next| next > claim.now) || claim.limit == 0;
@@ -76,21 +87,29 @@ fn claim(tx: &mut Tx<'_>, claim: Claim) -> Done<Claimed> {
     let connection = tx.connection;
     let destination =
         destination(connection, claim.lane)?.ok_or_else(|| rows::gone("an integration"))?;
+    lost::expired(tx, destination, claim)?;
     let now = claim.now.as_millis();
-    rows::execute(connection, FREE_EXPIRED, [destination, now])?;
-    let keys = [destination, now, rows::as_limit(claim.limit)];
-    let due = rows::all(connection, DUE, keys, |row| row.get::<_, i64>(0))?;
+    let again = claim.again.min(claim.limit);
+    let keys = [
+        destination,
+        now,
+        rows::as_limit(claim.limit),
+        rows::as_limit(again),
+    ];
+    let due: Vec<(i64, bool)> =
+        rows::all(connection, DUE, keys, |row| Ok((row.get(0)?, row.get(2)?)))?;
     let mut deliveries = Vec::with_capacity(due.len());
-    for id in due {
-        deliveries.push(take(connection, id, claim)?);
+    for (id, again) in due {
+        deliveries.push(take(connection, id, again, claim)?);
     }
+    let taken = deliveries.iter().filter(|taken| taken.again).count();
     Ok(Claimed {
         deliveries,
-        next_due: next_due(connection, destination)?,
+        next_due: next_due(connection, destination, taken < claim.again)?,
     })
 }
 
-fn take(connection: &Connection, id: i64, claim: Claim) -> Done<ClaimedDelivery> {
+fn take(connection: &Connection, id: i64, again: bool, claim: Claim) -> Done<ClaimedDelivery> {
     let until = claim.now.plus(claim.lease).as_millis();
     let keys = params![id, until, claim.now.as_millis()];
     let mut taken: Vec<(ClaimedDelivery, Option<i64>, Option<i64>)> =
@@ -99,6 +118,7 @@ fn take(connection: &Connection, id: i64, claim: Claim) -> Done<ClaimedDelivery>
                 id: DeliveryId::from_bytes(row.get(0)?),
                 epoch: row.get(1)?,
                 attempt: row.get(2)?,
+                again,
                 trying_since: rows::time(row, 3)?,
                 bot: BotId::from_bytes(row.get(7)?),
                 subject: Subject::Gone,
@@ -199,12 +219,18 @@ fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
             outbox::told(tx, current.destination)?;
         }
     }
-    if let Some(id) = current.conversation
+    changed(tx, current.conversation)?;
+    Ok(true)
+}
+
+/// Tells those who look at a conversation that one of its deliveries has another status.
+pub(crate) fn changed(tx: &mut Tx<'_>, conversation: Option<i64>) -> Done<()> {
+    if let Some(id) = conversation
         && let Some(public) = rows::value(tx.connection, CONVERSATION, [id])?
     {
         tx.conversation_changed(ConversationId::from_bytes(public));
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Ends a delivery and lets the next of its line come.
@@ -289,14 +315,6 @@ fn record_part(tx: &mut Tx<'_>, id: DeliveryId, epoch: i64, part: &SentPart) -> 
     Ok(rows::execute(tx.connection, RECORD_PART, keys)? > 0)
 }
 
-fn release_in_flight(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
-    let released = rows::all(tx.connection, RELEASE, [now.as_millis()], |row| row.get(0))?;
-    for destination in &released {
-        outbox::told(tx, *destination)?;
-    }
-    Ok(released.len())
-}
-
 #[async_trait]
 impl DeliveryStore for SqliteStore {
     async fn claim(&self, wanted: Claim) -> Result<Claimed> {
@@ -315,8 +333,8 @@ impl DeliveryStore for SqliteStore {
             .await
     }
 
-    async fn release_in_flight(&self, now: Timestamp) -> Result<usize> {
-        self.write(move |tx| release_in_flight(tx, now)).await
+    async fn release_in_flight(&self, now: Timestamp, lost: LostSends) -> Result<usize> {
+        self.write(move |tx| lost::all(tx, lost, now)).await
     }
 
     async fn list_deliveries(

@@ -4,6 +4,8 @@
 //! or in flight, the first; the others are queued behind it. Whoever ends the first promotes the
 //! next in the same transaction.
 
+pub(crate) mod lost;
+
 use rusqlite::{Connection, params};
 use switchboard_model::{DeliveryId, IntegrationId, Timestamp};
 use switchboard_store::Lane;

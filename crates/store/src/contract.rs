@@ -15,6 +15,7 @@ pub mod event;
 pub mod identity;
 pub mod ingest;
 pub mod isolation;
+pub mod lost;
 pub mod message;
 pub mod race;
 pub mod restart;
@@ -89,7 +90,6 @@ macro_rules! contract_tests {
                 a_missing_subject_is_named;
             delivery:
                 a_line_is_kept_and_lines_do_not_wait_for_each_other
-                a_lease_runs_out_and_its_holder_is_too_late
                 a_retry_waits_and_an_asked_wait_does_not_count
                 the_dead_make_way_and_come_back_at_the_end
                 replies_are_stored_with_the_completion
@@ -97,8 +97,12 @@ macro_rules! contract_tests {
                 an_inactive_integration_fails_visibly
                 parts_that_left_are_remembered
                 what_was_deleted_is_gone
-                in_flight_is_freed_at_the_start
+                retries_leave_room_for_first_tries
                 who_waits_is_told_after_the_commit;
+            lost:
+                a_lease_runs_out_and_its_holder_is_too_late
+                in_flight_is_freed_at_the_start
+                a_lost_send_is_uncertain_where_it_must_not_be_repeated;
             identity:
                 random_sequences_do_as_the_plain_model_does
                 racing_sequences_end_as_some_serial_order;

@@ -31,10 +31,24 @@ pub struct Claim {
     pub lane: Lane,
     /// At most so many.
     pub limit: usize,
-    /// For so long; a delivery not finished by then can be claimed again.
+    /// Of these, at most so many that were tried before (a replay begins anew).
+    pub again: usize,
+    /// For so long; a delivery not finished by then is lost.
     pub lease: Duration,
+    /// What becomes of messages to a channel that were lost.
+    pub lost: LostSends,
     /// When.
     pub now: Timestamp,
+}
+
+/// What becomes of a message that was on its way to a channel when its holder was lost, or did not
+/// finish it within its lease: it may have been sent. Events to bots are tried again in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostSends {
+    /// It is tried again.
+    Retry,
+    /// It is uncertain, and the next of its line follows.
+    Uncertain,
 }
 
 /// What was claimed.
@@ -42,7 +56,8 @@ pub struct Claim {
 pub struct Claimed {
     /// The deliveries, at most one of each line.
     pub deliveries: Vec<ClaimedDelivery>,
-    /// When the next one of this lane that was not claimed is due (in the past: at once).
+    /// When the next one of this lane that was not claimed is due (in the past: at once). Those that
+    /// were tried before count only if `Claim::again` left room for one.
     pub next_due: Option<Timestamp>,
 }
 
@@ -55,6 +70,8 @@ pub struct ClaimedDelivery {
     pub epoch: i64,
     /// The number of this try, from 1.
     pub attempt: u32,
+    /// Whether it was tried before, also if that did not count.
+    pub again: bool,
     /// Since when it blocks its line by trying; waits that the other side asked for are left out.
     pub trying_since: Timestamp,
     /// The bot it belongs to.
@@ -194,7 +211,8 @@ pub enum DeliveryRecordStatus {
 /// Keeps the outbox.
 #[async_trait]
 pub trait DeliveryStore {
-    /// Claims heads of lines that are due, longest due first.
+    /// Claims heads of lines that are due, longest due first. What was lost meanwhile is freed or
+    /// settled first.
     async fn claim(&self, claim: Claim) -> Result<Claimed>;
 
     /// Writes the result of a try. `false` if the claim is no longer current: nothing was written.
@@ -203,8 +221,9 @@ pub trait DeliveryStore {
     /// Remembers a part that has left, before the next one is sent. `false` as for `finish`.
     async fn record_part(&self, id: DeliveryId, epoch: i64, part: SentPart) -> Result<bool>;
 
-    /// Frees everything that is in flight, at the start of the only process that can hold leases.
-    async fn release_in_flight(&self, now: Timestamp) -> Result<usize>;
+    /// Everything that is in flight was lost: called at the start of the only process that can hold
+    /// leases. Tells how many there were.
+    async fn release_in_flight(&self, now: Timestamp, lost: LostSends) -> Result<usize>;
 
     /// Lists a bot's deliveries, newest first.
     async fn list_deliveries(

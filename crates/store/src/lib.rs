@@ -40,7 +40,7 @@ pub use conversation::{
 };
 pub use delivery::{
     Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
-    Lane, Outcome, OutgoingMessage, Reply, SentPart, Subject,
+    Lane, LostSends, Outcome, OutgoingMessage, Reply, SentPart, Subject,
 };
 pub use event::{EventFilter, EventStore, NewEvent};
 pub use ingest::{

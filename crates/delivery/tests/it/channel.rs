@@ -11,7 +11,7 @@ use switchboard_integration::{Lease, Outbound, Outgoing, Parts, SendOutcome};
 use switchboard_model::{ConversationId, DeliveryStatus, MessageId, Tags};
 use switchboard_store::{DeliveryRecordStatus, SentPart};
 
-use crate::support::{World, eventually, quick, text};
+use crate::support::{RunningWorker, World, eventually, quick, text};
 
 /// A channel that takes texts in parts of one word, and fails as told.
 #[derive(Default)]
@@ -21,6 +21,8 @@ struct Words {
     calls: Mutex<Vec<Instant>>,
     /// The failures to come: before which word, and what happens.
     script: Mutex<VecDeque<(&'static str, SendOutcome)>>,
+    /// Does not hang.
+    patient: bool,
 }
 
 impl Words {
@@ -60,7 +62,7 @@ impl Outbound for Words {
                 };
             }
             self.calls.lock().unwrap().push(Instant::now());
-            if word == "hang" {
+            if word == "hang" && !self.patient {
                 std::future::pending::<()>().await;
             }
             match self.failure(word) {
@@ -283,10 +285,148 @@ async fn a_worker_with_a_new_token_goes_on_at_once() {
     let worker = world.run_channel(Words::failing([]), policy);
     reaches(&world, message, DeliveryStatus::Sent).await;
     assert!(start.elapsed() < Duration::from_secs(1));
-    assert_eq!(
-        world.engine.health().all(),
-        [(world.integration.id, Condition::Well)]
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_channel_tells_of_its_account_is_not_overruled() {
+    let world = World::new().await;
+    let (health, id) = (world.engine.health(), world.integration.id);
+    let chat = conversation(&world, "chat").await;
+    let worker = world.run_channel(Words::failing([]), quick());
+    let message = world.post(chat, "one").await;
+    reaches(&world, message, DeliveryStatus::Sent).await;
+    assert!(
+        health.all().is_empty(),
+        "that it sends says not all is well"
     );
+    worker.stop().await;
+
+    let trouble = Condition::Troubled("nothing comes in".to_owned());
+    health.set(id, trouble.clone());
+    let broken = SendOutcome::AccountBroken { error: error() };
+    let channel = Words::failing([("two", broken.clone())]);
+    let worker = world.run_channel(channel.clone(), quick());
+    let message = world.post(chat, "two").await;
+    reaches(&world, message, DeliveryStatus::Sent).await;
+    assert_eq!(health.all(), [(id, trouble.clone())]);
+
+    // One that comes while the account is found broken stays when it is not any more.
+    health.clear(id);
+    let next = ("three", broken);
+    channel.script.lock().unwrap().push_back(next);
+    let message = world.post(chat, "three").await;
+    eventually("the account is found broken", async || {
+        (!health.all().is_empty()).then_some(())
+    })
+    .await;
+    health.set(id, trouble.clone());
+    reaches(&world, message, DeliveryStatus::Sent).await;
+    assert_eq!(health.all(), [(id, trouble)]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_wait_without_end_ends_nothing_else() {
+    let world = World::new().await;
+    let chat = conversation(&world, "chat").await;
+    let other = conversation(&world, "other").await;
+    let wait = SendOutcome::Wait {
+        after: Duration::MAX,
+        error: error(),
+    };
+    let channel = Words::failing([("forever", wait)]);
+    let worker = world.run_channel(channel, quick());
+    let waiting = world.post(chat, "forever").await;
+    eventually("it waits", async || {
+        let report = world.message(waiting).await.delivery.unwrap();
+        (report.error == Some(error())).then_some(())
+    })
+    .await;
+    let message = world.post(other, "hello").await;
+    reaches(&world, message, DeliveryStatus::Sent).await;
+    worker.stop().await;
+}
+
+/// A message hangs in the channel, and one waits behind it.
+async fn hanging(world: &World, policy: Policy) -> (Arc<Words>, RunningWorker, [MessageId; 2]) {
+    let chat = conversation(world, "chat").await;
+    let first = world.post(chat, "one hang").await;
+    let next = world.post(chat, "next").await;
+    let channel = Words::failing([]);
+    let worker = world.run_channel(channel.clone(), policy);
+    eventually("the second part is on its way", async || {
+        (channel.calls.lock().unwrap().len() == 2).then_some(())
+    })
+    .await;
+    (channel, worker, [first, next])
+}
+
+fn at_most_once() -> Policy {
+    Policy {
+        uncertain: UncertainPolicy::AtMostOnce,
+        grace: Duration::from_millis(50),
+        ..quick()
+    }
+}
+
+#[tokio::test]
+async fn what_a_stop_breaks_off_is_uncertain_where_it_must_not_be_sent_twice() {
+    let mut world = World::new().await;
+    let (_, worker, [first, next]) = hanging(&world, at_most_once()).await;
+    worker.stop().await;
+    let report = world.message(first).await.delivery.unwrap();
+    assert_eq!(report.status, DeliveryStatus::Uncertain);
+    assert!(report.error.unwrap().contains("replay"));
+
+    world.restart_with(UncertainPolicy::AtMostOnce).await;
+    let channel = Words::failing([]);
+    let worker = world.run_channel(channel.clone(), at_most_once());
+    reaches(&world, next, DeliveryStatus::Sent).await;
+    assert_eq!(channel.seen(), ["next"]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_kill_breaks_off_is_uncertain_where_it_must_not_be_sent_twice() {
+    let mut world = World::new().await;
+    let (_, worker, [first, next]) = hanging(&world, at_most_once()).await;
+    worker.kill().await;
+    world.restart_with(UncertainPolicy::AtMostOnce).await;
+    let report = world.message(first).await.delivery.unwrap();
+    assert_eq!(report.status, DeliveryStatus::Uncertain);
+    assert!(report.error.unwrap().contains("replay"));
+
+    let channel = Words::failing([]);
+    let worker = world.run_channel(channel.clone(), at_most_once());
+    reaches(&world, next, DeliveryStatus::Sent).await;
+    assert_eq!(channel.seen(), ["next"]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_stop_breaks_off_is_sent_again_at_once_where_nothing_may_be_lost() {
+    let world = World::new().await;
+    let policy = Policy {
+        uncertain: UncertainPolicy::Retry,
+        ..at_most_once()
+    };
+    let (_, worker, [first, next]) = hanging(&world, policy.clone()).await;
+    worker.stop().await;
+    let report = world.message(first).await.delivery.unwrap();
+    assert_eq!(report.status, DeliveryStatus::Queued);
+    assert!(report.error.unwrap().starts_with("uncertain: "));
+
+    // In the same process, as when an account gets another token.
+    let start = Instant::now();
+    let channel = Arc::new(Words {
+        patient: true,
+        ..Words::default()
+    });
+    let worker = world.run_channel(channel.clone(), policy);
+    reaches(&world, next, DeliveryStatus::Sent).await;
+    assert_eq!(channel.seen(), ["hang", "next"]);
+    assert!(start.elapsed() < Duration::from_secs(1));
     worker.stop().await;
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use axum::response::Response;
+use switchboard_delivery::Policy;
 use switchboard_model::Random;
 use switchboard_model::testing::SeededRandom;
 use switchboard_store::DeliveryRecordStatus;
@@ -94,6 +95,88 @@ async fn a_slow_conversation_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn a_crowd_of_slow_conversations_holds_up_no_other() {
+    let (server, bot) = Server::start(|told: Told| async move {
+        if told.text == "hang" {
+            std::future::pending::<()>().await;
+        }
+        saying("at once")
+    })
+    .await;
+    let world = World::new().await;
+    let policy = Policy {
+        slots: 4,
+        slow_after: Duration::from_millis(100),
+        most: 16,
+        poll: Duration::from_mins(1),
+        ..quick()
+    };
+    let worker = world.run_bot(bot, policy);
+    for thread in 0..12 {
+        world.say(&format!("slow {thread}"), "hang").await;
+    }
+    let start = Instant::now();
+    let (event, _) = world.say("quick", "hello").await;
+    let end = world.end_of(event).await;
+    assert_eq!(end.status, DeliveryRecordStatus::Delivered);
+    // After three slots' worth of slow ones, and before any of them is given up (after a second).
+    let elapsed = start.elapsed();
+    assert!(elapsed >= Duration::from_millis(250), "{elapsed:?}");
+    assert!(elapsed < Duration::from_millis(900), "{elapsed:?}");
+
+    for thread in 12..40 {
+        world.say(&format!("slow {thread}"), "hang").await;
+    }
+    eventually("as many hang as may", async || {
+        (server.told().len() == 1 + 16).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(server.told().len(), 1 + 16);
+    worker.kill().await;
+}
+
+#[tokio::test]
+async fn what_is_tried_again_leaves_room_for_what_is_new() {
+    let (server, bot) = Server::start(|told: Told| async move {
+        match (told.text.as_str(), told.attempt) {
+            ("fail", 1) => status(500, &[], "oops"),
+            ("fail", _) => std::future::pending().await,
+            _ => saying("at once"),
+        }
+    })
+    .await;
+    let world = World::new().await;
+    let policy = Policy {
+        slots: 4,
+        slow_after: Duration::from_mins(1),
+        poll: Duration::from_mins(1),
+        ..quick()
+    };
+    let worker = world.run_bot(bot, policy);
+    let mut failing = Vec::new();
+    for thread in 0..8 {
+        failing.push(world.say(&format!("failing {thread}"), "fail").await.0);
+    }
+    eventually("two are tried again", async || {
+        (server.told().len() == 8 + 2).then_some(())
+    })
+    .await;
+    let start = Instant::now();
+    let (event, _) = world.say("new", "hello").await;
+    world.end_of(event).await;
+    assert!(start.elapsed() < Duration::from_millis(500));
+    // The others follow when the two are given up for now: their limit is a second.
+    eventually("all are tried again", async || {
+        let told = server.told();
+        let again = told.iter().filter(|told| told.attempt == 2);
+        (again.count() == 8).then_some(())
+    })
+    .await;
+    worker.kill().await;
+}
+
+#[tokio::test]
 async fn no_more_than_the_slots_are_under_way_and_the_rest_follows() {
     let (server, bot) = Server::start(|_| async {
         tokio::time::sleep(Duration::from_millis(30)).await;
@@ -104,7 +187,7 @@ async fn no_more_than_the_slots_are_under_way_and_the_rest_follows() {
     for thread in 0..12 {
         world.say(&thread.to_string(), "hello").await;
     }
-    let policy = switchboard_delivery::Policy {
+    let policy = Policy {
         slots: 3,
         poll: Duration::from_mins(1),
         ..quick()

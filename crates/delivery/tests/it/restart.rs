@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use switchboard_bots::BotReply;
 use switchboard_delivery::Policy;
 use switchboard_model::testing;
-use switchboard_store::{Claim, DeliveryRecordStatus, Finish, Lane, Outcome, Subject};
+use switchboard_store::{Claim, DeliveryRecordStatus, Finish, Lane, LostSends, Outcome, Subject};
 use tokio::sync::Notify;
 
 use crate::support::{InProcess, Server, Told, World, eventually, quick, saying};
@@ -123,10 +123,16 @@ async fn a_stop_does_not_wait_longer_than_its_grace() {
     let start = Instant::now();
     worker.stop().await;
     assert!(start.elapsed() < Duration::from_millis(800));
-    assert_eq!(
-        world.deliveries(DeliveryRecordStatus::InFlight).await.len(),
-        1
-    );
+    // Whoever comes next in this process need not wait for the end of a lease.
+    let waiting = world.deliveries(DeliveryRecordStatus::Pending).await;
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0].attempts, 1);
+    assert!(waiting[0].error.as_deref().unwrap().contains("stopped"));
+    let (server, bot) = Server::start(|_| async { saying("at last") }).await;
+    let worker = world.run_bot(bot, quick());
+    world.bot_is_idle().await;
+    assert_eq!(server.told()[0].attempt, 2);
+    worker.stop().await;
 }
 
 #[tokio::test]
@@ -162,7 +168,9 @@ async fn a_result_that_comes_after_the_lease_was_lost_is_not_written() {
     let claim = Claim {
         lane: Lane::Bots,
         limit: 1,
+        again: 1,
         lease,
+        lost: LostSends::Retry,
         now: env.now(),
     };
     let store = world.engine.store();

@@ -13,7 +13,7 @@ use axum::routing::post;
 use axum::{Json as Body, Router};
 use serde_json::Value;
 use switchboard_bots::{Bot, BotEvent, BotFailure, BotReply, HttpBot};
-use switchboard_delivery::{Policy, Worker};
+use switchboard_delivery::{Policy, UncertainPolicy, Worker};
 use switchboard_engine::access::Install;
 use switchboard_engine::{
     Engine, ExternalThread, ExternalUser, IncomingMessage, Update, UpdateContent, Vault,
@@ -78,10 +78,17 @@ impl World {
 
     /// Closes the database and opens it again, as a new process would.
     pub(crate) async fn restart(&mut self) {
+        self.restart_with(UncertainPolicy::Retry).await;
+    }
+
+    pub(crate) async fn restart_with(&mut self, uncertain: UncertainPolicy) {
         self.engine.store().close().await.unwrap();
         self.engine = open(&self.folder, &self.env);
-        let now = self.env.now();
-        self.engine.store().release_in_flight(now).await.unwrap();
+        let released = self
+            .engine
+            .store()
+            .release_in_flight(self.env.now(), uncertain.into());
+        released.await.unwrap();
     }
 
     /// Somebody says something in a thread.

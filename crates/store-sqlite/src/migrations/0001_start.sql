@@ -197,8 +197,12 @@ CREATE TABLE delivery (
     error TEXT,
     created_at INTEGER NOT NULL
 ) STRICT;
--- Only the head of a line is ready, so that a claim costs what it takes and not what waits.
-CREATE INDEX delivery_ready ON delivery (destination, due_at) WHERE status = 1;
+-- Only the head of a line is ready, so that a claim costs what it takes and not what waits. What was
+-- never tried lies apart: a crowd of retries must not be searched for it.
+CREATE INDEX delivery_first ON delivery (destination, due_at)
+    WHERE status = 1 AND trying_since IS NULL;
+CREATE INDEX delivery_again ON delivery (destination, due_at)
+    WHERE status = 1 AND trying_since IS NOT NULL;
 CREATE INDEX delivery_leased ON delivery (destination, leased_until) WHERE status = 2;
 CREATE INDEX delivery_line ON delivery (destination, conversation)
     WHERE status < 3 AND conversation IS NOT NULL;

@@ -11,7 +11,7 @@ use crate::{
     NewEvent, Outcome, Reply, SentPart, Subject,
 };
 
-fn text_of(claimed: &ClaimedDelivery) -> String {
+pub(super) fn text_of(claimed: &ClaimedDelivery) -> String {
     let payload: &Json = match &claimed.subject {
         Subject::Message(outgoing) => &outgoing.message.payload,
         other => panic!("a message, not {other:?}"),
@@ -19,7 +19,7 @@ fn text_of(claimed: &ClaimedDelivery) -> String {
     payload.as_str().to_owned()
 }
 
-fn payload(text: &str) -> String {
+pub(super) fn payload(text: &str) -> String {
     text_payload(text).as_str().to_owned()
 }
 
@@ -54,48 +54,12 @@ pub async fn a_line_is_kept_and_lines_do_not_wait_for_each_other(factory: &dyn F
     world.post(world.outgoing(a.id, "x")).await;
     world.post(world.outgoing(b.id, "y")).await;
     let claim = Claim {
-        lane: world.channel(),
         limit: 1,
-        lease: Duration::from_mins(1),
-        now: world.now(),
+        ..world.a_claim(world.channel())
     };
     let claimed = world.store.claim(claim).await.unwrap();
     assert_eq!(claimed.deliveries.len(), 1);
     assert!(claimed.next_due.unwrap() <= world.now());
-}
-
-/// After the lease another may claim; a result under the old epoch is refused.
-pub async fn a_lease_runs_out_and_its_holder_is_too_late(factory: &dyn Factory) {
-    let world = World::new(factory).await;
-    let conversation = world.thread("1").await;
-    world.post(world.outgoing(conversation.id, "x")).await;
-    world.post(world.outgoing(conversation.id, "y")).await;
-    let first = world.claim_one(world.channel()).await;
-    world.pass(Duration::from_millis(59_999));
-    let waiting = world.claim(world.channel()).await;
-    assert!(waiting.deliveries.is_empty());
-    assert_eq!(
-        waiting.next_due,
-        Some(world.now().plus(Duration::from_millis(1)))
-    );
-    world.pass(Duration::from_millis(1));
-    let second = world.claim_one(world.channel()).await;
-    assert_eq!(second.id, first.id);
-    assert!(second.epoch > first.epoch);
-    assert_eq!((first.attempt, second.attempt), (1, 2));
-    assert_eq!(second.trying_since, first.trying_since);
-    assert!(!world.finish(&first, delivered()).await);
-    let part = SentPart {
-        part: 0,
-        external_id: "5".to_owned(),
-    };
-    let record = world.store.record_part(first.id, first.epoch, part);
-    assert!(!record.await.unwrap());
-    assert!(world.finish(&second, delivered()).await);
-    assert_eq!(
-        text_of(&world.claim_one(world.channel()).await),
-        payload("y")
-    );
 }
 
 /// A retry holds its line; a wait that was asked for uses up no attempt and no patience.
@@ -351,19 +315,55 @@ pub async fn what_was_deleted_is_gone(factory: &dyn Factory) {
     assert!(list.await.unwrap().items.is_empty());
 }
 
-/// A start frees what the process before it held.
-pub async fn in_flight_is_freed_at_the_start(factory: &dyn Factory) {
+/// However many are tried again, a claim may keep room for those that never were.
+pub async fn retries_leave_room_for_first_tries(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    world
-        .ingest(vec![world.update("1", "7", "hi", Some(1))])
-        .await;
-    let old = world.claim_one(Lane::Bots).await;
-    assert_eq!(world.store.release_in_flight(world.now()).await.unwrap(), 1);
-    assert_eq!(world.store.release_in_flight(world.now()).await.unwrap(), 0);
-    assert!(!world.finish(&old, delivered()).await);
-    let new = world.claim_one(Lane::Bots).await;
-    assert_eq!(new.id, old.id);
-    assert!(world.finish(&new, delivered()).await);
+    let store = &world.store;
+    let retry = || Outcome::Retry {
+        after: Duration::ZERO,
+        error: "503".to_owned(),
+        counts: false,
+    };
+    for name in ["a", "b", "c"] {
+        let conversation = world.thread(name).await;
+        world.post(world.outgoing(conversation.id, name)).await;
+    }
+    let failing = world.claim(world.channel()).await.deliveries;
+    assert!(failing.iter().all(|one| !one.again));
+    for one in &failing {
+        assert!(world.finish(one, retry()).await);
+    }
+    world.pass(Duration::from_millis(1));
+    let fresh = world.thread("fresh").await;
+    world.post(world.outgoing(fresh.id, "fresh")).await;
+    let claim = |limit, again| {
+        store.claim(Claim {
+            limit,
+            again,
+            ..world.a_claim(world.channel())
+        })
+    };
+    let claimed = claim(4, 1).await.unwrap();
+    let texts: Vec<_> = claimed.deliveries.iter().map(text_of).collect();
+    assert_eq!(texts, [payload("a"), payload("fresh")]);
+    let again: Vec<_> = claimed.deliveries.iter().map(|one| one.again).collect();
+    assert_eq!(again, [true, false]);
+    let over = Some(world.now().plus(Duration::from_mins(1)));
+    assert_eq!(claimed.next_due, over, "none that this claim could take");
+    let none = claim(4, 0).await.unwrap();
+    assert!(none.deliveries.is_empty());
+    assert_eq!(none.next_due, over);
+    let one = claim(1, 4).await.unwrap();
+    assert_eq!(text_of(&one.deliveries[0]), payload("b"));
+    assert!(one.next_due.unwrap() <= world.now());
+
+    // A replay begins anew.
+    let retried = &claimed.deliveries[0];
+    assert!(world.finish(retried, dead("no")).await);
+    let replay = store.replay_delivery(world.bot, retried.id, world.now());
+    assert!(replay.await.unwrap().is_some());
+    let first = claim(4, 0).await.unwrap().deliveries;
+    assert_eq!((first[0].id, first[0].again), (retried.id, false));
 }
 
 /// Listeners hear of lanes and conversations, and find what they were told of.

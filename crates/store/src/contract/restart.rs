@@ -7,7 +7,7 @@ use switchboard_model::Error;
 
 use super::Factory;
 use super::world::{World, key};
-use crate::{Discriminate, Idempotency, Ingested, Lane, Subject};
+use crate::{Discriminate, Idempotency, Ingested, Lane, LostSends, Subject};
 
 /// What was answered `Ok` is there after the store was closed and opened again.
 pub async fn what_was_answered_is_there_after_a_restart(factory: &dyn Factory) {
@@ -37,7 +37,14 @@ pub async fn what_was_answered_is_there_after_a_restart(factory: &dyn Factory) {
         .await;
     assert_eq!(done, [Ingested::Duplicate]);
     assert!(world.claim(Lane::Bots).await.deliveries.is_empty());
-    assert_eq!(world.store.release_in_flight(world.now()).await.unwrap(), 1);
+    assert_eq!(
+        world
+            .store
+            .release_in_flight(world.now(), LostSends::Retry)
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(world.claim_one(Lane::Bots).await.id, held.id);
     let out = world.claim_one(world.channel()).await;
     let Subject::Message(outgoing) = out.subject else {

@@ -13,8 +13,8 @@ use super::Factory;
 use crate::{
     Batch, Claim, Claimed, ClaimedDelivery, ConversationFilter, CreateBot, Cursor, Discriminate,
     Finish, Found, GetOrCreateConversation, GetOrCreateUser, Inbound, InboundContent,
-    InboundMessage, Ingested, Key, Lane, NewIntegration, NewMessage, NewUser, Outcome, Page,
-    PageRequest, Place, PostMessage, Posted, Sender, Store, Thread,
+    InboundMessage, Ingested, Key, Lane, LostSends, NewIntegration, NewMessage, NewUser, Outcome,
+    Page, PageRequest, Place, PostMessage, Posted, Sender, Store, Thread,
 };
 
 /// The store under test and a bot with one active integration, `telegram`.
@@ -230,15 +230,21 @@ impl World {
         Lane::Channel(self.integration)
     }
 
-    /// Claims up to 100 for a minute.
-    pub async fn claim(&self, lane: Lane) -> Claimed {
-        let claim = Claim {
+    /// A claim of up to 100 for a minute.
+    pub fn a_claim(&self, lane: Lane) -> Claim {
+        Claim {
             lane,
             limit: 100,
+            again: 100,
             lease: Duration::from_mins(1),
+            lost: LostSends::Retry,
             now: self.now(),
-        };
-        self.store.claim(claim).await.unwrap()
+        }
+    }
+
+    /// Claims up to 100 for a minute.
+    pub async fn claim(&self, lane: Lane) -> Claimed {
+        self.store.claim(self.a_claim(lane)).await.unwrap()
     }
 
     /// Claims what must be the only one.
