@@ -6,8 +6,6 @@ use crate::Caller;
 
 /// The longest type, name and channel, in characters.
 pub(crate) const NAME_LIMIT: usize = 200;
-/// The longest payload, in bytes of JSON (the platform's 128 KB).
-pub(crate) const PAYLOAD_LIMIT: usize = 131_072;
 
 /// A name of 1 to 200 characters.
 pub(crate) fn name(field: &str, text: &str) -> Result<()> {
@@ -30,13 +28,7 @@ pub(crate) fn limit(field: &str, text: &str, limit: usize) -> Result<()> {
 
 /// A payload that is not too large.
 pub(crate) fn payload(payload: &Json) -> Result<()> {
-    if payload.as_str().len() > PAYLOAD_LIMIT {
-        return Err(Error::PayloadTooLarge {
-            what: "payload".to_owned(),
-            limit: PAYLOAD_LIMIT,
-        });
-    }
-    Ok(())
+    payload.check_payload()
 }
 
 /// Tags of a new object, as stored. Empty values mean "unset".

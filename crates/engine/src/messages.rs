@@ -194,6 +194,12 @@ impl Engine {
                 reason: "this key was used for another request; make up a new one for each message"
                     .to_owned(),
             }),
+            Posted::Deleted(id) => Err(Error::AlreadyExists {
+                field: "Idempotency-Key".to_owned(),
+                reason: format!(
+                    "{id}, which this key made, was deleted; make up a new key to say it again"
+                ),
+            }),
         }
     }
 }

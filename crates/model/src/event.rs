@@ -37,7 +37,8 @@ pub struct Event {
     pub id: EventId,
     /// The bot that is told.
     pub bot: BotId,
-    /// `message_created`, or `<alias>:<name>` from an integration, or the bot's own name.
+    /// `message_created`, `state_expired`, or `<alias>:<name>` from an integration, or the bot's own
+    /// name.
     pub kind: String,
     /// What it carries.
     pub payload: EventPayload,
@@ -58,4 +59,6 @@ pub struct Event {
 impl Event {
     /// The kind of events that announce an incoming message.
     pub const MESSAGE_CREATED: &'static str = "message_created";
+    /// The kind of events that tell a bot that the time of one of its states is over.
+    pub const STATE_EXPIRED: &'static str = "state_expired";
 }

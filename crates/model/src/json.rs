@@ -19,6 +19,20 @@ pub struct InvalidJson {
 }
 
 impl Json {
+    /// The longest payload, in bytes (the platform's 128 KB).
+    pub const PAYLOAD_LIMIT: usize = 131_072;
+
+    /// Refuses a payload over the limit.
+    pub fn check_payload(&self) -> crate::Result<()> {
+        if self.as_str().len() > Self::PAYLOAD_LIMIT {
+            return Err(crate::Error::PayloadTooLarge {
+                what: "payload".to_owned(),
+                limit: Self::PAYLOAD_LIMIT,
+            });
+        }
+        Ok(())
+    }
+
     /// Takes the text of a JSON object. Every part is checked (depth up to 128, no half surrogate
     /// pairs), so that whoever reads it later can.
     pub fn parse(text: &str) -> Result<Self, InvalidJson> {

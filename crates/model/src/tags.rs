@@ -108,6 +108,30 @@ impl Tags {
         changed
     }
 
+    /// As [`apply`](Self::apply), but refused where it would make more tags than an object may have.
+    /// Nothing is changed then.
+    pub fn merge(&mut self, patch: &TagPatch) -> Result<bool, InvalidTag> {
+        let mut merged = self.clone();
+        let changed = merged.apply(patch);
+        if merged.len() > Self::COUNT_LIMIT && merged.len() > self.len() {
+            return Err(InvalidTag::Count);
+        }
+        *self = merged;
+        Ok(changed)
+    }
+
+    /// As [`apply`](Self::apply), but new names for which there is no room are left out, the last
+    /// ones by name. Tells whether anything changed.
+    pub fn merge_fitting(&mut self, patch: &TagPatch) -> bool {
+        let (new, known): (Self, Self) = patch
+            .clone()
+            .into_iter()
+            .partition(|(name, value)| !value.is_empty() && self.get(name).is_none());
+        let changed = self.apply(&known);
+        let room = Self::COUNT_LIMIT.saturating_sub(self.len());
+        self.apply(&new.into_iter().take(room).collect()) || changed
+    }
+
     /// These without the empty values, which on a new object mean "unset".
     #[must_use]
     pub fn without_empty(mut self) -> Self {
@@ -148,6 +172,12 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Tags {
     }
 }
 
+impl Extend<(String, String)> for Tags {
+    fn extend<I: IntoIterator<Item = (String, String)>>(&mut self, pairs: I) {
+        self.0.extend(pairs);
+    }
+}
+
 impl IntoIterator for Tags {
     type Item = (String, String);
     type IntoIter = btree_map::IntoIter<String, String>;
@@ -166,6 +196,43 @@ mod tests {
         assert!(tags.apply(&Tags::from_iter([("b", ""), ("c", "3")])));
         assert_eq!(tags, Tags::from_iter([("a", "1"), ("c", "3")]));
         assert!(!tags.apply(&Tags::from_iter([("a", "1"), ("zzz", "")])));
+    }
+
+    fn many(prefix: &str, count: usize) -> Tags {
+        (0..count)
+            .map(|number| (format!("{prefix}{number}"), "x"))
+            .collect()
+    }
+
+    #[test]
+    fn a_merge_over_the_limit_is_refused_and_changes_nothing() {
+        let mut tags = many("a", Tags::COUNT_LIMIT);
+        let before = tags.clone();
+        assert_eq!(tags.merge(&many("b", 1)), Err(InvalidTag::Count));
+        assert_eq!(tags, before);
+        let swap = Tags::from_iter([("a0", ""), ("b0", "x")]);
+        assert_eq!(tags.merge(&swap), Ok(true));
+        assert_eq!(tags.merge(&swap), Ok(false));
+        assert_eq!(tags.len(), Tags::COUNT_LIMIT);
+    }
+
+    #[test]
+    fn a_merge_of_what_fits_leaves_out_new_names_only() {
+        let mut tags = many("a", Tags::COUNT_LIMIT - 1);
+        let patch = Tags::from_iter([
+            ("a0", ""),
+            ("a1", "y"),
+            ("b0", "x"),
+            ("b1", "x"),
+            ("b2", "x"),
+        ]);
+        assert!(tags.merge_fitting(&patch));
+        assert_eq!(tags.len(), Tags::COUNT_LIMIT);
+        assert_eq!(tags.get("a0"), None);
+        assert_eq!(tags.get("a1"), Some("y"));
+        assert_eq!(tags.get("b1"), Some("x"));
+        assert_eq!(tags.get("b2"), None);
+        assert!(!tags.merge_fitting(&many("c", 1)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::Shared;
+use crate::{Shared, thread};
 
 /// Pages in the log from which it is worth copying.
 const WORTHWHILE: i64 = 4_000;
@@ -40,13 +40,13 @@ pub(crate) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(crate) fn start(shared: Arc<Shared>, connection: Connection) -> std::io::Result<Self> {
+    pub(crate) fn start(shared: &Arc<Shared>, connection: Connection) -> std::io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let copied = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&copied);
-        let thread = std::thread::Builder::new()
-            .name("sqlite-checkpoint".to_owned())
-            .spawn(move || run(&shared, connection, &woken, &done))?;
+        let thread = thread::spawn(shared, "sqlite-checkpoint", move |shared| {
+            run(shared, connection, &woken, &done);
+        })?;
         Ok(Self {
             wake,
             thread,

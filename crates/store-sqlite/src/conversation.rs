@@ -16,7 +16,7 @@ use switchboard_store::{
 use crate::failure::{Done, Failure};
 use crate::query::{self, Query};
 use crate::rows::{self, ConversationRow};
-use crate::tags::{self, CONVERSATIONS};
+use crate::tags::{self, CONVERSATIONS, Surplus};
 use crate::writer::Tx;
 use crate::{SqliteStore, participant, sweep, user};
 
@@ -120,15 +120,15 @@ pub(crate) fn find_or_insert(
     id: ConversationId,
     identity: &Tags,
     tags: &Tags,
+    surplus: Surplus,
     now: Timestamp,
 ) -> Done<(ConversationRow, bool)> {
     let Some(mut row) = find(connection, scope, identity)? else {
         return Ok((insert(connection, scope, id, tags, now)?, true));
     };
-    let patch = news(&row, identity, tags);
-    if !patch.is_empty() {
-        let tags = with(&row.value.tags, &patch);
-        retag(connection, &mut row, tags, Vec::new(), now)?;
+    let mut merged = row.value.tags.clone();
+    if surplus.merge(&mut merged, &news(&row, identity, tags))? {
+        retag(connection, &mut row, merged, Vec::new(), now)?;
     }
     Ok((row, false))
 }
@@ -142,12 +142,6 @@ fn news(row: &ConversationRow, identity: &Tags, tags: &Tags) -> TagPatch {
             && !row.was(name, value)
     };
     tags.iter().filter(is_news).collect()
-}
-
-fn with(tags: &Tags, patch: &TagPatch) -> Tags {
-    let mut tags = tags.clone();
-    tags.apply(patch);
-    tags
 }
 
 /// Writes new tags and more aliases, and lets the index follow.
@@ -220,6 +214,7 @@ fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateConversation) -> Done<Fou
         command.id,
         &command.identity,
         &command.tags,
+        Surplus::Refuse,
         command.now,
     )?;
     participant::join_all(tx.connection, scope.bot, row.id, &command.participants)?;
@@ -265,7 +260,7 @@ fn update(
         return Ok(None);
     };
     let mut tags = row.value.tags.clone();
-    if tags.apply(patch) {
+    if Surplus::Refuse.merge(&mut tags, patch)? {
         retag(tx.connection, &mut row, tags, Vec::new(), now)?;
     }
     Ok(Some(row.value))
@@ -297,8 +292,8 @@ fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
     {
         return Ok(Rekeyed::Occupied(other.value.id));
     }
-    let tags = with(&row.value.tags, &command.tags);
-    if tags == row.value.tags {
+    let mut tags = row.value.tags.clone();
+    if !Surplus::Refuse.merge(&mut tags, &command.tags)? {
         return Ok(Rekeyed::Unchanged(row.value));
     }
     let replaced = row

@@ -42,6 +42,12 @@ fn sql(error: &rusqlite::Error) -> Error {
             reason("the database cannot be written; check the rights of its file and folder")
         }
         Some(ErrorCode::SystemIoFailure) => reason("the disk does not answer as it must"),
+        Some(ErrorCode::NotADatabase) => {
+            reason("the file is no database, or it is damaged; check the path, or restore a backup")
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            reason("the database is damaged; stop the server and restore a backup")
+        }
         Some(ErrorCode::OutOfMemory) => reason("there is no memory left"),
         _ => Error::Internal(error.to_string()),
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ring::digest;
 use rusqlite::{Connection, params};
-use switchboard_model::{Direction, Event, IntegrationId, Result, Timestamp};
+use switchboard_model::{Direction, Event, IntegrationId, Result, Tags, Timestamp};
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested, Key,
     NewUser, PollPosition, Sender,
@@ -11,6 +11,7 @@ use switchboard_store::{
 
 use crate::failure::Done;
 use crate::rows::{self, Numbered};
+use crate::tags::{Surplus, fitting};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, event, message, user};
 
@@ -78,7 +79,8 @@ impl Intake<'_> {
             self.scope(&thread.channel),
             thread.id,
             &thread.identity,
-            &thread.tags,
+            &fitting(&thread.identity, &thread.tags),
+            Surplus::LeaveOut,
             now,
         )?;
         let (user, user_created) = self.sender(tx.connection, &new.sender)?;
@@ -88,7 +90,7 @@ impl Intake<'_> {
             direction: Direction::Incoming,
             kind: &new.kind,
             payload: &new.payload,
-            tags: &new.tags,
+            tags: &fitting(&Tags::new(), &new.tags),
             synthetic: false,
             once,
             now,
@@ -178,12 +180,13 @@ impl Intake<'_> {
             id: sender.id,
             bot: self.batch.bot,
             integration: Some(self.batch.integration),
-            tags: sender.tags.clone(),
+            tags: fitting(&sender.identity, &sender.tags),
             name: sender.name.clone(),
             picture_url: None,
             now: self.batch.now,
         };
-        user::find_or_insert(connection, scope, &new, &sender.identity, true)
+        let identity = &sender.identity;
+        user::find_or_insert(connection, scope, &new, identity, true, Surplus::LeaveOut)
     }
 }
 

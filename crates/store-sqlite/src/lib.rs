@@ -14,7 +14,9 @@ mod checkpoint;
 mod conversation;
 mod delivery;
 mod event;
+mod expiry;
 mod failure;
+mod files;
 mod ingest;
 mod message;
 mod outbox;
@@ -29,9 +31,11 @@ mod sweep;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod user;
 mod writer;
 
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +49,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::checkpoint::Checkpointer;
 use crate::failure::{Done, Failure};
+use crate::files::Files;
 use crate::writer::{Command, Request, Tx};
 
 /// How a store is opened.
@@ -75,6 +80,7 @@ pub struct SqliteStore {
 /// What the threads of a store have in common.
 pub(crate) struct Shared {
     pub(crate) path: PathBuf,
+    pub(crate) files: Files,
     pub(crate) changes: broadcast::Sender<Change>,
     closed: AtomicBool,
     poisoned: watch::Sender<bool>,
@@ -90,11 +96,16 @@ impl Shared {
     }
 
     pub(crate) fn poison(&self, cause: &str) {
-        tracing::error!(
-            cause,
-            "the outcome of a commit is unknown; the store takes nothing more, restart to find out"
-        );
         self.poisoned.send_replace(true);
+        // After the fact, and fenced: a log that cannot be written may be the cause.
+        let told = catch_unwind(|| {
+            tracing::error!(
+                cause,
+                "the outcome of a write is unknown; the store takes nothing more, restart to find \
+                 out"
+            );
+        });
+        drop(told);
     }
 }
 
@@ -112,24 +123,26 @@ impl SqliteStore {
         create(path).map_err(unavailable)?;
         let writer = open_writer(path).map_err(Failure::into_error)?;
         let second = open_checkpointer(path).map_err(Failure::into_error)?;
+        let files = Files::opened(path).map_err(unavailable)?;
         let shared = Arc::new(Shared {
             path: path.to_owned(),
+            files,
             changes: broadcast::Sender::new(options.changes.max(1)),
             closed: AtomicBool::new(false),
             poisoned: watch::Sender::new(false),
         });
         let (queue, commands) = mpsc::channel(options.queue.max(1));
-        let checkpointer = Checkpointer::start(Arc::clone(&shared), second).map_err(unavailable)?;
-        let for_writer = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || writer::run(&for_writer, writer, commands, checkpointer))
-            .map_err(unavailable)?;
+        let checkpointer = Checkpointer::start(&shared, second).map_err(unavailable)?;
+        thread::spawn(&shared, "sqlite-writer", move |shared| {
+            writer::run(shared, writer, commands, checkpointer);
+        })
+        .map_err(unavailable)?;
         Ok(Self { shared, queue })
     }
 
-    /// Whether the outcome of a commit became unknown. The store then takes nothing more: the
-    /// process must end, and opening the database again decides.
+    /// Whether the outcome of a write became unknown: a commit failed midway, or a thread of the
+    /// store is gone. The store then takes nothing more: the process must end, and opening the
+    /// database again decides.
     pub fn is_poisoned(&self) -> bool {
         self.shared.is_poisoned()
     }
@@ -158,9 +171,12 @@ impl SqliteStore {
             .try_send(Request::Job(job))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Error::Busy,
-                mpsc::error::TrySendError::Closed(_) => closed(),
+                mpsc::error::TrySendError::Closed(_) => {
+                    self.check_open().err().unwrap_or_else(closed)
+                }
             })?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        // A writer that closes answers everyone. One that panicked may have committed this.
+        answer.await.unwrap_or(Err(Error::OutcomeUnknown))
     }
 
     /// Reads a little, on this thread.
@@ -209,6 +225,9 @@ impl Store for SqliteStore {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize> {
+        if self.read(|connection| sweep::is_idle(connection, now))? {
+            return Ok(0);
+        }
         self.write(move |tx| sweep::sweep(tx, now)).await
     }
 
@@ -249,7 +268,10 @@ fn create(path: &Path) -> std::io::Result<()> {
 }
 
 fn open_writer(path: &Path) -> Done<Connection> {
-    let mut connection = connect(path, checkpoint::PATIENCE)?;
+    let mut connection = open_file(path, checkpoint::PATIENCE)?;
+    // Before anything is changed, and again in the transaction that migrates.
+    schema::version(&connection)?;
+    configure(&connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     schema::migrate(&mut connection)?;
@@ -258,16 +280,22 @@ fn open_writer(path: &Path) -> Done<Connection> {
 
 fn open_checkpointer(path: &Path) -> Done<Connection> {
     // Short: closing waits for readers no longer than this.
-    connect(path, Duration::from_secs(1))
+    let connection = open_file(path, Duration::from_secs(1))?;
+    configure(&connection)?;
+    Ok(connection)
 }
 
-fn connect(path: &Path, patience: Duration) -> Done<Connection> {
+fn open_file(path: &Path, patience: Duration) -> Done<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> Done<()> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    Ok(connection)
+    Ok(())
 }

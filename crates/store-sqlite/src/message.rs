@@ -1,5 +1,7 @@
 //! Messages.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use switchboard_model::{
@@ -15,7 +17,7 @@ use crate::failure::Done;
 use crate::outbox::{self, Enqueue};
 use crate::query::{self, Query};
 use crate::rows::{self, ConversationRow, Numbered};
-use crate::tags::{self, MESSAGES};
+use crate::tags::{self, MESSAGES, Surplus};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, event, participant, user};
 
@@ -25,9 +27,9 @@ const INSERT: &str = "INSERT INTO message
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)";
 const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
 const UPDATE: &str = "UPDATE message SET tags = ?2, payload = ?3, updated_at = ?4 WHERE id = ?1";
-// The row stays with all that recognises it, so that a redelivery does not bring it back.
-const DELETE: &str =
-    "UPDATE message SET payload = '{}', deleted_at = ?2, updated_at = ?2 WHERE id = ?1";
+// The row stays with its once key, so that a redelivery does not bring it back.
+const DELETE: &str = "UPDATE message
+    SET payload = '{}', tags = '{}', deleted_at = ?2, updated_at = ?2 WHERE id = ?1";
 const BY_PUBLIC: &str = concat!(
     rows::select_message!(),
     " WHERE m.public = ?1 AND m.bot = (SELECT id FROM bot WHERE public = ?2)
@@ -37,8 +39,6 @@ const BY_NUMBER: &str = concat!(
     rows::select_message!(),
     " WHERE m.id = ?1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL"
 );
-const REMEMBERED: &str = concat!(rows::select_message!(), " WHERE m.id = ?1");
-const REMEMBERED_PUBLIC: &str = concat!(rows::select_message!(), " WHERE m.public = ?1");
 const AFTER: &str = concat!(
     rows::select_message!(),
     " WHERE m.conversation = ?1 AND m.seq > ?2 AND m.deleted_at IS NULL ORDER BY m.seq LIMIT ?3"
@@ -152,7 +152,7 @@ pub(crate) fn send(
 fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
     let bot = rows::known_bot(tx.connection, command.bot)?;
     if let Discriminate::ByKey(key) = command.discriminate
-        && let Some(posted) = known_key(tx.connection, bot, key)?
+        && let Some(posted) = known_key(tx.connection, command.bot, bot, key)?
     {
         return Ok(posted);
     }
@@ -230,8 +230,14 @@ fn announce(
     Ok(())
 }
 
-fn known_key(connection: &Connection, bot: i64, key: Idempotency) -> Done<Option<Posted>> {
-    let known = rows::one(connection, KEY, params![bot, key.key.0], |row| {
+/// What an earlier use of a key says to this one.
+fn known_key(
+    connection: &Connection,
+    bot: BotId,
+    bot_number: i64,
+    key: Idempotency,
+) -> Done<Option<Posted>> {
+    let known = rows::one(connection, KEY, params![bot_number, key.key.0], |row| {
         Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, [u8; 16]>(1)?))
     })?;
     let Some((request, message)) = known else {
@@ -240,11 +246,12 @@ fn known_key(connection: &Connection, bot: i64, key: Idempotency) -> Done<Option
     if request != key.request.0 {
         return Ok(Some(Posted::KeyReused));
     }
-    let message = rows::one(connection, REMEMBERED_PUBLIC, [message], rows::message)?;
-    Ok(message.map(found))
+    let id = MessageId::from_bytes(message);
+    let message = by_public(connection, bot, id)?;
+    Ok(Some(message.map_or(Posted::Deleted(id), found)))
 }
 
-/// The first message of a conversation whose tags contain every pair, deleted or not.
+/// The first message of a conversation whose tags contain every pair.
 fn find(
     connection: &Connection,
     conversation: i64,
@@ -253,7 +260,7 @@ fn find(
     let pairs = tags::digests(identity);
     let mut start = 0;
     while let Some(id) = MESSAGES.first(connection, conversation, &pairs, start)? {
-        if let Some(message) = rows::one(connection, REMEMBERED, [id], rows::message)?
+        if let Some(message) = by_number(connection, id)?
             && message.value.tags.contains(identity)
         {
             return Ok(Some(message));
@@ -280,10 +287,11 @@ fn update(
     let Some(message) = by_public(tx.connection, bot, id)? else {
         return Ok(None);
     };
+    Surplus::Refuse.merge(&mut message.value.tags.clone(), &update.tags)?;
     Ok(Some(change(tx, message, update, now)?.value))
 }
 
-/// Merges tags and replaces the payload, if that says anything new.
+/// Merges what fits of tags and replaces the payload, if that says anything new.
 pub(crate) fn change(
     tx: &mut Tx<'_>,
     mut message: Numbered<Message>,
@@ -291,7 +299,7 @@ pub(crate) fn change(
     now: Timestamp,
 ) -> Done<Numbered<Message>> {
     let before = message.value.tags.clone();
-    let retagged = message.value.tags.apply(&update.tags);
+    let retagged = message.value.tags.merge_fitting(&update.tags);
     let rewritten = update.payload.is_some_and(|payload| {
         std::mem::replace(&mut message.value.payload, payload.clone()) != payload
     });
@@ -333,6 +341,15 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bo
         return Ok(false);
     };
     rows::execute(tx.connection, DELETE, params![message.id, now.as_millis()])?;
+    let conversation = conversation_of(tx.connection, message.id)?;
+    let pairs = tags::digest_set(&message.value.tags);
+    MESSAGES.replace(
+        tx.connection,
+        conversation,
+        message.id,
+        &pairs,
+        &BTreeSet::new(),
+    )?;
     tx.conversation_changed(message.value.conversation);
     Ok(true)
 }

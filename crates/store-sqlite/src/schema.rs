@@ -1,5 +1,6 @@
 //! The schema and its migrations: forward only, numbered by `user_version`. A newer database is
-//! refused, for an older program would not keep what a newer one promises.
+//! refused, for an older program would not keep what a newer one promises; so is another program's,
+//! told by its `application_id`. What is refused is left as it is.
 
 use rusqlite::Connection;
 
@@ -9,24 +10,45 @@ use switchboard_model::Error;
 /// Each migration takes the database from the version of its place to the next.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
 
+/// Marks a database as Switchboard's: `Swbd`.
+const APPLICATION: i32 = 0x5377_6264;
+
+const IS_EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+
+/// How many migrations the database has behind it. Refuses what this program cannot work with.
+pub(crate) fn version(connection: &Connection) -> Done<usize> {
+    let refused = |reason: String| Failure::Refused(Error::Unavailable { reason });
+    let application: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let is_empty: bool = connection.query_row(IS_EMPTY, [], |row| row.get(0))?;
+    let is_new = is_empty && application == 0;
+    if application != APPLICATION && !is_new {
+        return Err(refused(
+            "the file is the database of another program, or of an unreleased version of this one; \
+             choose another path, or move it away"
+                .to_owned(),
+        ));
+    }
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = MIGRATIONS.len();
+    let done = usize::try_from(version).ok().filter(|done| *done <= known);
+    done.ok_or_else(|| {
+        refused(format!(
+            "the database has schema version {version}, this program knows up to {known}; start the \
+             newer program that wrote it, or restore a backup"
+        ))
+    })
+}
+
 /// Brings the database to the version this program knows.
 pub(crate) fn migrate(connection: &mut Connection) -> Done<()> {
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = MIGRATIONS.len();
-    let done = usize::try_from(version).ok().filter(|done| *done <= known);
-    let Some(done) = done else {
-        return Err(Failure::Refused(Error::Unavailable {
-            reason: format!(
-                "the database has schema version {version}, this program knows up to {known}; \
-                 start the newer program that wrote it, or restore a backup"
-            ),
-        }));
-    };
+    let done = version(&tx)?;
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         tx.execute_batch(migration)?;
         let next = i64::try_from(number + 1).map_err(Failure::damage)?;
         tx.pragma_update(None, "user_version", next)?;
+        tx.pragma_update(None, "application_id", APPLICATION)?;
     }
     tx.commit()?;
     Ok(())

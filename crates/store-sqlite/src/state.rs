@@ -15,7 +15,7 @@ use switchboard_store::{Found, SetState, StateKey, StateOwner, StateStore};
 use crate::failure::{Done, Failure};
 use crate::rows::{self, Numbered};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, user};
+use crate::{SqliteStore, conversation, expiry, user};
 
 const GET: &str =
     "SELECT id, public, payload, expiry, expires_at, created_at, updated_at FROM state
@@ -159,16 +159,16 @@ fn write(
 }
 
 /// Writes a new state, in the place of one that is over if need be.
-fn insert(connection: &Connection, place: Place, command: &SetState) -> Done<State> {
+fn insert(tx: &mut Tx<'_>, place: Place, command: &SetState) -> Done<State> {
     let key = &command.key;
     let keys = params![place.kind, place.subject, place.owner, key.name];
-    if let Some(over) = rows::one(connection, GET, keys, |row| row.get::<_, i64>(0))? {
-        rows::execute(connection, DELETE, [over])?;
+    if let Some(over) = rows::one(tx.connection, GET, keys, |row| row.get::<_, i64>(0))? {
+        expiry::end(tx, over, command.now)?;
     }
     let expiry = millis(command.expiry);
     let expires_at = end(expiry, command.now);
     rows::insert(
-        connection,
+        tx.connection,
         INSERT,
         params![
             command.id.to_bytes(),
@@ -206,7 +206,7 @@ fn set(tx: &mut Tx<'_>, command: SetState) -> Done<State> {
             millis(command.expiry),
             command.now,
         ),
-        None => insert(tx.connection, place, &command),
+        None => insert(tx, place, &command),
     }
 }
 
@@ -216,7 +216,7 @@ fn get_or_set(tx: &mut Tx<'_>, command: &SetState) -> Done<Found<State>> {
     let created = found.is_none();
     let value = match found {
         Some(stored) => stored.state.value,
-        None => insert(tx.connection, place, command)?,
+        None => insert(tx, place, command)?,
     };
     Ok(Found { value, created })
 }
@@ -243,7 +243,9 @@ fn merged(payload: &Json, patch: &Json) -> Done<Json> {
         }
     }
     let text = serde_json::to_string(&fields).map_err(Failure::damage)?;
-    Json::from_trusted(text).map_err(Failure::damage)
+    let merged = Json::from_trusted(text).map_err(Failure::damage)?;
+    merged.check_payload()?;
+    Ok(merged)
 }
 
 fn set_expiry(

@@ -10,10 +10,10 @@ use rusqlite::{Connection, params};
 use switchboard_model::{StateKind, Tags, Timestamp};
 
 use crate::failure::Done;
-use crate::rows;
 use crate::state::kind_number;
 use crate::tags::{self, MESSAGES};
 use crate::writer::Tx;
+use crate::{expiry, rows};
 
 /// Rows a call removes, about.
 const ROWS: usize = 500;
@@ -24,8 +24,12 @@ const LATER: &str = "INSERT OR IGNORE INTO deleted (kind, subject) VALUES (?1, ?
 const NEXT: &str = "SELECT kind, subject FROM deleted LIMIT 1";
 const DONE: &str = "DELETE FROM deleted WHERE kind = ?1 AND subject = ?2";
 
-const EXPIRED_STATES: &str = "DELETE FROM state WHERE id IN
-    (SELECT id FROM state WHERE expires_at <= ?1 LIMIT ?2)";
+const EXPIRED_STATES: &str =
+    "SELECT id FROM state WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
+const WORK: &str = "SELECT EXISTS (SELECT 1 FROM state WHERE expires_at <= ?1)
+    OR EXISTS (SELECT 1 FROM once_kept WHERE at < ?2)
+    OR EXISTS (SELECT 1 FROM idempotency WHERE at < ?2)
+    OR EXISTS (SELECT 1 FROM deleted)";
 const OLD_ONCE: &str = "DELETE FROM once_kept WHERE key IN
     (SELECT key FROM once_kept WHERE at < ?1 LIMIT ?2)";
 const OLD_KEYS: &str = "DELETE FROM idempotency WHERE (bot, key) IN
@@ -58,11 +62,27 @@ pub(crate) fn later(connection: &Connection, kind: StateKind, subject: i64) -> D
     Ok(())
 }
 
+/// The time from which on what recognises a redelivery is remembered.
+fn remembered_from(now: Timestamp) -> i64 {
+    now.as_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Whether there is nothing to remove: a few looks into indexes.
+pub(crate) fn is_idle(connection: &Connection, now: Timestamp) -> Done<bool> {
+    let keys = [now.as_millis(), remembered_from(now)];
+    Ok(rows::value(connection, WORK, keys)? != Some(true))
+}
+
 pub(crate) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
     let connection = tx.connection;
     let limit = rows::as_limit(ROWS);
-    let week_ago = now.as_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
-    let mut removed = rows::execute(connection, EXPIRED_STATES, [now.as_millis(), limit])?;
+    let week_ago = remembered_from(now);
+    let keys = [now.as_millis(), limit];
+    let expired = rows::all(connection, EXPIRED_STATES, keys, |row| row.get(0))?;
+    let mut removed = expired.len();
+    for state in expired {
+        expiry::end(tx, state, now)?;
+    }
     removed += rows::execute(connection, OLD_ONCE, [week_ago, limit])?;
     removed += rows::execute(connection, OLD_KEYS, [week_ago, limit])?;
 

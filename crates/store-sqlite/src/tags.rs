@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use ring::digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use switchboard_model::Tags;
+use switchboard_model::{Error, TagPatch, Tags};
 
 use crate::failure::{Done, Failure};
 
@@ -164,6 +164,34 @@ impl TagIndex {
         }
         Ok(())
     }
+}
+
+/// What happens where tags would become more than an object may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surplus {
+    /// The command is refused: its caller can be told.
+    Refuse,
+    /// New names are left out: what a channel brings must not bounce.
+    LeaveOut,
+}
+
+impl Surplus {
+    /// Merges `patch`. Tells whether anything changed.
+    pub(crate) fn merge(self, tags: &mut Tags, patch: &TagPatch) -> Done<bool> {
+        match self {
+            Self::Refuse => tags
+                .merge(patch)
+                .map_err(|tag| Error::tag("tags", &tag).into()),
+            Self::LeaveOut => Ok(tags.merge_fitting(patch)),
+        }
+    }
+}
+
+/// Tags of something new from a channel: what identifies it, and of the others what fits.
+pub(crate) fn fitting(identity: &Tags, tags: &Tags) -> Tags {
+    let mut fitting = identity.clone();
+    fitting.merge_fitting(tags);
+    fitting
 }
 
 /// The digest of each pair.

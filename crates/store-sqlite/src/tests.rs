@@ -1,13 +1,16 @@
 //! What only this backend promises: how its commits, its file and its log behave.
 
+mod files;
+mod threads;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-use switchboard_model::Error;
+use switchboard_model::{Error, Timestamp};
 use switchboard_store::Store as _;
+use switchboard_store::contract::world::World;
 
 use crate::failure::Failure;
 use crate::{Options, SqliteStore, rows};
@@ -119,43 +122,6 @@ async fn a_full_queue_is_busy_at_once() {
     store.ping().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
-    let folder = folder();
-    let path = database(&folder);
-    SqliteStore::open(&path).unwrap().close().await.unwrap();
-    let connection = Connection::open(&path).unwrap();
-    connection
-        .pragma_update(None, "user_version", 9999)
-        .unwrap();
-    drop(connection);
-    let Err(Error::Unavailable { reason }) = SqliteStore::open(&path).map(|_| ()) else {
-        panic!("a newer schema must be refused");
-    };
-    assert!(reason.contains("9999"), "{reason}");
-    let connection = Connection::open(&path).unwrap();
-    let version: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .unwrap();
-    assert_eq!(version, 9999);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn only_the_owner_can_read_the_files() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = folder();
-    let store = SqliteStore::open(&database(&folder)).unwrap();
-    store.ping().await.unwrap();
-    let mut seen = 0;
-    for file in std::fs::read_dir(folder.path()).unwrap() {
-        let mode = file.unwrap().metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        seen += 1;
-    }
-    assert_eq!(seen, 3, "database, log and index of the log");
-}
-
 fn log_size(path: &Path) -> u64 {
     let log = path.with_extension("db-wal");
     std::fs::metadata(log).map_or(0, |metadata| metadata.len())
@@ -220,4 +186,64 @@ async fn a_poisoned_store_takes_nothing_and_says_so() {
     let start = Instant::now();
     store.close().await.unwrap();
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_with_nothing_to_do_does_not_trouble_the_writer() {
+    let folder = folder();
+    let store = SqliteStore::open(&database(&folder)).unwrap();
+    let gate = Gate::shut(&store);
+    let idle = tokio::time::timeout(
+        Duration::from_secs(30),
+        store.sweep(Timestamp::from_millis(1_790_000_000_000)),
+    );
+    assert_eq!(idle.await.unwrap(), Ok(0));
+    drop(gate);
+}
+
+/// Opens one store in a folder.
+struct One(std::path::PathBuf);
+
+#[async_trait::async_trait]
+impl switchboard_store::contract::Factory for One {
+    async fn open(&self) -> Arc<dyn switchboard_store::Store> {
+        Arc::new(SqliteStore::open(&self.0).unwrap())
+    }
+
+    async fn reopen(
+        &self,
+        _: Arc<dyn switchboard_store::Store>,
+    ) -> Arc<dyn switchboard_store::Store> {
+        self.open().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_what_was_swept_is_never_given_again() {
+    const TABLES: [&str; 4] = [
+        "SELECT coalesce(max(id), 0) FROM conversation",
+        "SELECT coalesce(max(id), 0) FROM message",
+        "SELECT coalesce(max(id), 0) FROM event",
+        "SELECT coalesce(max(id), 0) FROM participant",
+    ];
+    let folder = folder();
+    let path = database(&folder);
+    let world = World::new(&One(path.clone())).await;
+    let beside = rusqlite::Connection::open(path).unwrap();
+    let highest = || TABLES.map(|sql| rows::value::<i64>(&beside, sql, []).unwrap());
+    let fill = async || {
+        world.ingest(vec![world.update("1", "7", "hi", None)]).await;
+        highest()
+    };
+    let before = fill().await;
+    let conversation = world.thread("1").await.id;
+    let delete = world
+        .store
+        .delete_conversation(world.bot, conversation, world.now());
+    assert!(delete.await.unwrap());
+    while world.store.sweep(world.now()).await.unwrap() > 0 {}
+    assert_eq!(highest(), [Some(0); 4], "all of it is gone");
+    for (after, before) in fill().await.into_iter().zip(before) {
+        assert!(after > before, "{after:?} after {before:?}");
+    }
 }

@@ -15,7 +15,7 @@ use switchboard_store::{
 use crate::failure::Done;
 use crate::query::{self, Query};
 use crate::rows::{self, Numbered};
-use crate::tags::{self, USERS};
+use crate::tags::{self, Surplus, USERS};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, sweep};
 
@@ -110,13 +110,14 @@ pub(crate) fn insert(connection: &Connection, bot: i64, user: &NewUser) -> Done<
 }
 
 /// Finds or makes the user of an identity. A name replaces that of a found one if `rename` says
-/// so. Tells whether it is new.
+/// so: a channel's does. Tells whether it is new.
 pub(crate) fn find_or_insert(
     connection: &Connection,
     scope: Scope,
     new: &NewUser,
     identity: &Tags,
     rename: bool,
+    surplus: Surplus,
 ) -> Done<(Numbered<User>, bool)> {
     let Some(found) = find(connection, scope, identity)? else {
         return Ok((insert(connection, scope.bot, new)?, true));
@@ -127,7 +128,7 @@ pub(crate) fn find_or_insert(
         picture_url: None,
     };
     Ok((
-        change(connection, scope.bot, found, update, new.now)?,
+        change(connection, scope.bot, found, update, surplus, new.now)?,
         false,
     ))
 }
@@ -146,10 +147,11 @@ fn change(
     bot: i64,
     mut user: Numbered<User>,
     update: UserUpdate,
+    surplus: Surplus,
     now: Timestamp,
 ) -> Done<Numbered<User>> {
     let mut tags = user.value.tags.clone();
-    let retagged = tags.apply(&update.tags);
+    let retagged = surplus.merge(&mut tags, &update.tags)?;
     let name = update.name.unwrap_or_else(|| user.value.name.clone());
     let picture_url = update
         .picture_url
@@ -206,7 +208,9 @@ fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateUser) -> Done<Found<User>
     }
     let new = &command.user;
     let scope = known_scope(tx.connection, new)?;
-    let (user, created) = find_or_insert(tx.connection, scope, new, &command.identity, false)?;
+    let identity = &command.identity;
+    let (user, created) =
+        find_or_insert(tx.connection, scope, new, identity, false, Surplus::Refuse)?;
     Ok(Found {
         value: user.value,
         created,
@@ -224,7 +228,8 @@ fn update(
         return Ok(None);
     };
     let bot = rows::known_bot(tx.connection, bot)?;
-    Ok(Some(change(tx.connection, bot, user, update, now)?.value))
+    let user = change(tx.connection, bot, user, update, Surplus::Refuse, now)?;
+    Ok(Some(user.value))
 }
 
 fn delete(tx: &mut Tx<'_>, bot: BotId, id: UserId, now: Timestamp) -> Done<bool> {

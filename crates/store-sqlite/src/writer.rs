@@ -157,9 +157,10 @@ pub(crate) fn run(
             }
         }
     }
-    // Those who come now are told at once; those who waited behind are told by the queue's end.
+    // Those who come now are told at once, and those who waited behind here: all of them, also one
+    // that is being put into the queue at this moment.
     queue.close();
-    while let Ok(request) = queue.try_recv() {
+    while let Some(request) = queue.blocking_recv() {
         if let Request::Job(job) = request {
             job.answer(Err(crate::closed()));
         }
@@ -181,7 +182,10 @@ fn commit_all(shared: &Shared, connection: &Connection, mut jobs: Vec<Box<dyn Jo
     let verdict = if shared.is_poisoned() {
         Err(crate::poisoned())
     } else {
-        transaction(shared, connection, &mut jobs)
+        shared
+            .files
+            .check()
+            .and_then(|()| transaction(shared, connection, &mut jobs))
     };
     let changes = match verdict {
         Ok(changes) => {

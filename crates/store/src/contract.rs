@@ -15,6 +15,7 @@ pub mod event;
 pub mod identity;
 pub mod ingest;
 pub mod isolation;
+pub mod limits;
 pub mod lost;
 pub mod message;
 pub mod race;
@@ -70,7 +71,8 @@ macro_rules! contract_tests {
                 a_repetition_by_tags_or_key_adds_nothing
                 unknown_references_are_named
                 a_message_changes_and_goes
-                lists_filter_by_tags_time_and_integration;
+                lists_filter_by_tags_time_and_integration
+                a_deleted_message_is_never_the_answer;
             ingest:
                 an_update_makes_all_that_belongs_to_it
                 a_redelivery_writes_nothing
@@ -87,7 +89,9 @@ macro_rules! contract_tests {
                 a_state_is_over_when_its_time_is
                 a_patch_keeps_every_digit_and_the_order_of_keys
                 each_owner_has_names_of_its_own
-                a_missing_subject_is_named;
+                a_missing_subject_is_named
+                the_bot_is_told_once_of_each_expiry
+                what_is_not_the_bots_expires_in_silence;
             delivery:
                 a_line_is_kept_and_lines_do_not_wait_for_each_other
                 a_retry_waits_and_an_asked_wait_does_not_count
@@ -114,6 +118,10 @@ macro_rules! contract_tests {
                 nothing_of_another_bot_is_read
                 nothing_of_another_bot_is_written
                 nothing_new_refers_to_another_bots;
+            limits:
+                merged_tags_are_counted
+                what_a_channel_brings_never_bounces
+                a_patched_state_keeps_its_size;
             restart:
                 what_was_answered_is_there_after_a_restart
                 a_sweep_removes_the_rest_of_what_was_deleted

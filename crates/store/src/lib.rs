@@ -101,6 +101,7 @@ pub trait Store:
 
     /// Removes a bounded number of rows that nobody can see any more (expired states, what belongs
     /// to deleted conversations). Tells how many, so that a caller can go on while there are any.
+    /// With nothing to do it writes nothing, so that it may be called every few seconds.
     async fn sweep(&self, now: Timestamp) -> Result<usize>;
 
     /// Finishes the writes that were accepted and closes the database. Later calls answer

@@ -30,6 +30,10 @@ pub struct NewMessage {
 }
 
 /// How a message is recognised when it is posted again.
+///
+/// A deleted one is never the answer. Tags recognise only what is there, so that a new message is
+/// made in its place; a key stands for one message, and says that it was deleted: who repeats a
+/// request, perhaps by itself after a broken connection, must not say again what was taken back.
 #[derive(Debug, Clone)]
 pub enum Discriminate {
     /// It never is: each call stores one.
@@ -74,6 +78,8 @@ pub enum Posted {
     Stored(Found<Message>),
     /// The key was used for another request; nothing was written.
     KeyReused,
+    /// The key was used for this request, and the message it made is deleted; nothing was written.
+    Deleted(MessageId),
 }
 
 /// A change of a message.
@@ -136,7 +142,7 @@ pub trait MessageStore {
         now: Timestamp,
     ) -> Result<Option<Message>>;
 
-    /// Deletes a message. What recognises it stays remembered, so that a redelivery does not bring
-    /// it back. `false` if there was none.
+    /// Deletes a message. What a channel's redelivery is recognised by stays remembered, so that it
+    /// does not bring the message back; so does an idempotency key. `false` if there was none.
     async fn delete_message(&self, bot: BotId, id: MessageId, now: Timestamp) -> Result<bool>;
 }

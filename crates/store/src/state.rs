@@ -50,6 +50,12 @@ pub struct SetState {
 /// Keeps states. Each write that finds the subject (conversation, user, bot or integration)
 /// missing is `NotFound`. A state whose time is over is absent, whether or not a sweep has passed.
 /// Writing renews the time; reading does not.
+///
+/// When the time of a state of the bot's own names ([`StateOwner::Bot`]) is over, the bot is told by
+/// one event (`state_expired`) that carries `{"state": …}` as the API writes it and belongs to the
+/// state's conversation or user. It is stored with the removal of the state: by a sweep, or by the
+/// write that takes its place. Event and delivery have the state's ULID. A state that goes with its
+/// deleted conversation or user is not told of.
 #[async_trait]
 pub trait StateStore {
     /// The state.

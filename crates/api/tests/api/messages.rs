@@ -275,3 +275,34 @@ async fn an_idempotency_key_belongs_to_its_speaker_and_its_request() {
         .await;
     assert_eq!(all.len(), 3);
 }
+
+#[tokio::test]
+async fn a_deleted_message_is_not_the_answer_to_a_repetition() {
+    let world = World::new().await;
+    let telegram = world.telegram();
+    let conversation = telegram.conversation(json!({ "id": "1" })).await;
+    let user = telegram.user(json!({ "id": "7" })).await;
+    let body = text_message(&conversation, &user, "hi");
+    let keyed = world.bot().with("idempotency-key", "k");
+    let made = keyed.post("/messages", body.clone()).await.created();
+    let id = made.id("message");
+    world.bot().delete(&format!("/messages/{id}")).await.ok();
+    let answer = keyed.post("/messages", body.clone()).await;
+    let message = answer.error(409, "AlreadyExists");
+    assert!(
+        message.contains(id.as_str()) && message.contains("deleted"),
+        "{message}"
+    );
+
+    let mut tagged = body;
+    tagged["tags"] = json!({ "id": "5" });
+    let path = "/messages/get-or-create";
+    let first = telegram.post(path, tagged.clone()).await.ok();
+    let first = first.id("message");
+    telegram.delete(&format!("/messages/{first}")).await.ok();
+    let second = telegram.post(path, tagged).await.ok();
+    assert_ne!(second.id("message"), first);
+    let path = format!("/messages/{}", second.id("message"));
+    let read = telegram.get(&path).await;
+    assert_eq!(read.ok().body["message"], second.body["message"]);
+}

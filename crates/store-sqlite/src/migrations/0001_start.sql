@@ -2,7 +2,8 @@
 --
 -- Integer references inside, the 16-byte public id in a unique column beside: short indexes are
 -- what an ingest costs. Integer ids grow in the order of making, which decides between several
--- matches of an identity.
+-- matches of an identity. AUTOINCREMENT wherever rows are removed and something refers to their
+-- numbers, a page's cursor too: no number is ever given again.
 
 CREATE TABLE bot (
     id INTEGER PRIMARY KEY,
@@ -39,7 +40,7 @@ CREATE TABLE token (
 CREATE INDEX token_bot ON token (bot);
 
 CREATE TABLE conversation (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     public BLOB NOT NULL UNIQUE,
     bot INTEGER NOT NULL REFERENCES bot (id),
     integration INTEGER NOT NULL REFERENCES integration (id),
@@ -65,7 +66,7 @@ CREATE TABLE conversation_tag (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE user (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     public BLOB NOT NULL UNIQUE,
     bot INTEGER NOT NULL REFERENCES bot (id),
     integration INTEGER REFERENCES integration (id),
@@ -87,7 +88,7 @@ CREATE TABLE user_tag (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE participant (
-    id INTEGER PRIMARY KEY, -- the order of joining
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of joining
     conversation INTEGER NOT NULL REFERENCES conversation (id),
     user INTEGER NOT NULL REFERENCES user (id),
     UNIQUE (conversation, user)
@@ -96,7 +97,7 @@ CREATE INDEX participant_conversation ON participant (conversation);
 CREATE INDEX participant_user ON participant (user);
 
 CREATE TABLE message (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     public BLOB NOT NULL UNIQUE,
     bot INTEGER NOT NULL REFERENCES bot (id),
     conversation INTEGER NOT NULL REFERENCES conversation (id),
@@ -128,7 +129,7 @@ CREATE TABLE idempotency (
     bot INTEGER NOT NULL REFERENCES bot (id),
     key BLOB NOT NULL,
     request BLOB NOT NULL,
-    message BLOB NOT NULL, -- public id: the message may be swept and its number given again
+    message BLOB NOT NULL, -- public id: the key outlives the message
     at INTEGER NOT NULL,
     PRIMARY KEY (bot, key)
 ) STRICT, WITHOUT ROWID;
@@ -142,7 +143,7 @@ CREATE TABLE once_kept (
 CREATE INDEX once_kept_at ON once_kept (at);
 
 CREATE TABLE event (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     public BLOB NOT NULL UNIQUE,
     bot INTEGER NOT NULL REFERENCES bot (id),
     kind TEXT NOT NULL,
@@ -179,7 +180,7 @@ CREATE TABLE state (
 CREATE INDEX state_expires ON state (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE delivery (
-    id INTEGER PRIMARY KEY, -- the order within a line
+    id INTEGER PRIMARY KEY, -- the order within a line; nothing refers to it
     public BLOB NOT NULL UNIQUE,
     bot INTEGER NOT NULL REFERENCES bot (id),
     destination INTEGER NOT NULL, -- 0: the bot, else the integration

@@ -274,3 +274,53 @@ pub async fn lists_filter_by_tags_time_and_integration(factory: &dyn Factory) {
         assert!(texts(&world, there).await.is_empty());
     }
 }
+
+/// Its tags identify nothing any more; its key says what became of it.
+pub async fn a_deleted_message_is_never_the_answer(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let conversation = world.thread("1").await.id;
+    let user = world.person("7").await.id;
+    let by_tags = || {
+        let mut post = world.said(conversation, user, Direction::Incoming, "hi");
+        post.message.tags = tags([("id", "71")]);
+        post.discriminate = Discriminate::ByTags(tags([("id", "71")]));
+        post
+    };
+    let first = world.post(by_tags()).await.value;
+    let delete = world.store.delete_message(world.bot, first.id, world.now());
+    assert!(delete.await.unwrap());
+    let second = world.post(by_tags()).await;
+    assert!(second.created);
+    assert_ne!(second.value.id, first.id);
+    assert_eq!(world.message(second.value.id).await, second.value);
+    let third = world.post(by_tags()).await;
+    assert_eq!((third.value, third.created), (second.value, false));
+
+    let keyed = |request| {
+        let mut post = world.outgoing(conversation, "hi");
+        post.discriminate = Discriminate::ByKey(Idempotency {
+            key: key(1),
+            request: key(request),
+        });
+        post
+    };
+    let made = world.post(keyed(2)).await.value;
+    let delete = world.store.delete_message(world.bot, made.id, world.now());
+    assert!(delete.await.unwrap());
+    let delete = async || {
+        let delete = world
+            .store
+            .delete_conversation(world.bot, conversation, world.now());
+        assert!(delete.await.unwrap());
+        while world.store.sweep(world.now()).await.unwrap() > 0 {}
+    };
+    for swept in [false, true] {
+        let again = world.store.post_message(keyed(2)).await.unwrap();
+        assert_eq!(again, Posted::Deleted(made.id));
+        let other = world.store.post_message(keyed(3)).await.unwrap();
+        assert_eq!(other, Posted::KeyReused);
+        if !swept {
+            delete().await;
+        }
+    }
+}

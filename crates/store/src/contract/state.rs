@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use switchboard_model::ids::Ulid;
-use switchboard_model::{Error, Json, StateId, StateKind};
+use switchboard_model::{Error, Event, EventPayload, Json, StateId, StateKind};
 
 use super::Factory;
-use super::world::{World, json};
-use crate::{SetState, StateKey, StateOwner};
+use super::world::{World, all, delivered, json};
+use crate::{EventFilter, Lane, SetState, StateKey, StateOwner};
 
 fn key(world: &World, kind: StateKind, subject: Ulid) -> StateKey {
     StateKey {
@@ -179,4 +179,97 @@ pub async fn a_missing_subject_is_named(factory: &dyn Factory) {
         }
         assert_eq!(store.get_state(key, now).await.unwrap(), None);
     }
+}
+
+async fn expiries(world: &World) -> Vec<Event> {
+    let filter = EventFilter {
+        kind: Some(Event::STATE_EXPIRED.to_owned()),
+        ..EventFilter::default()
+    };
+    let list = world.store.list_events(world.bot, filter, all());
+    list.await.unwrap().items
+}
+
+async fn sweep_all(world: &World) {
+    while world.store.sweep(world.now()).await.unwrap() > 0 {}
+}
+
+/// By the sweep or by the write that takes its place, with the state as it was.
+pub async fn the_bot_is_told_once_of_each_expiry(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let conversation = world.thread("1").await.id;
+    let key = key(&world, StateKind::Conversation, conversation.ulid());
+    let old = json("{\"n\":9007199254740993}");
+    let first = set(&world, &key, &old, Some(1000));
+    let first = store.set_state(first).await.unwrap();
+    sweep_all(&world).await;
+    assert_eq!(expiries(&world).await, [], "its time is not over");
+    world.pass(Duration::from_secs(1));
+    sweep_all(&world).await;
+    sweep_all(&world).await;
+    let events = expiries(&world).await;
+    let [event] = events.as_slice() else {
+        panic!("one event, not {}", events.len());
+    };
+    assert_eq!(event.id.ulid(), first.id.ulid());
+    assert_eq!(event.conversation, Some(conversation));
+    assert_eq!(event.created_at, world.now());
+    let EventPayload::Other(payload) = &event.payload else {
+        panic!("the payload of a state");
+    };
+    let (at, bot) = (first.created_at, world.bot);
+    assert_eq!(
+        payload.as_str(),
+        format!(
+            "{{\"state\":{{\"id\":\"{}\",\"createdAt\":\"{at}\",\"updatedAt\":\"{at}\",\"botId\":\"{bot}\",\
+             \"conversationId\":\"{conversation}\",\"name\":\"s\",\"type\":\"conversation\",\
+             \"payload\":{{\"n\":9007199254740993}}}}}}",
+            first.id
+        )
+    );
+    let claimed = world.claim_one(Lane::Bots).await;
+    assert_eq!(claimed.id.ulid(), first.id.ulid());
+    assert!(world.finish(&claimed, delivered()).await);
+
+    let second = set(&world, &key, &json("{}"), Some(1000));
+    let second = store.set_state(second).await.unwrap();
+    world.pass(Duration::from_secs(1));
+    // None of these finds it, and none of these tells of it.
+    store.get_state(key.clone(), world.now()).await.unwrap();
+    store.delete_state(key.clone(), world.now()).await.unwrap();
+    assert_eq!(expiries(&world).await.len(), 1);
+    let third = set(&world, &key, &json("{}"), None);
+    assert!(store.get_or_set_state(third).await.unwrap().created);
+    sweep_all(&world).await;
+    let events = expiries(&world).await;
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0].id.ulid(), second.id.ulid());
+}
+
+/// States of an integration's names, and those that go with what they belong to.
+pub async fn what_is_not_the_bots_expires_in_silence(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let (store, bot) = (&world.store, world.bot);
+    let deleted = world.thread("1").await.id;
+    let user = world.person("7").await.id;
+    let integrations = StateKey {
+        owner: StateOwner::Integration(world.integration),
+        ..key(&world, StateKind::Bot, bot.ulid())
+    };
+    for key in [
+        integrations,
+        key(&world, StateKind::Conversation, deleted.ulid()),
+        key(&world, StateKind::User, user.ulid()),
+    ] {
+        let command = set(&world, &key, &json("{}"), Some(1000));
+        store.set_state(command).await.unwrap();
+    }
+    let delete = store.delete_conversation(bot, deleted, world.now());
+    assert!(delete.await.unwrap());
+    assert!(store.delete_user(bot, user, world.now()).await.unwrap());
+    world.pass(Duration::from_secs(1));
+    sweep_all(&world).await;
+    assert_eq!(expiries(&world).await, []);
+    assert!(world.claim(Lane::Bots).await.deliveries.is_empty());
 }

@@ -162,7 +162,7 @@ impl World {
     pub async fn post(&self, command: PostMessage) -> Found<Message> {
         match self.store.post_message(command).await.unwrap() {
             Posted::Stored(found) => found,
-            Posted::KeyReused => panic!("the key was used for another request"),
+            other => panic!("not stored: {other:?}"),
         }
     }
 
