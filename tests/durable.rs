@@ -28,8 +28,9 @@ struct Found {
     answered: Option<usize>,
 }
 
-/// Reads `strace -f -y` output: where the marker was last written to the database's log before the
-/// answer, where the first sync after that returned, and where the answer with the marker began.
+/// Reads `strace -f -y` output: where the marker was written to the database's log, where the first
+/// sync after that returned, and where the answer with the marker began. Later commits may write the
+/// page with the marker again, before the answer too: what is synced stays so.
 fn find(trace: &str, marker: &str) -> Found {
     let mut found = Found::default();
     let mut syncing: Vec<&str> = Vec::new();
@@ -41,8 +42,10 @@ fn find(trace: &str, marker: &str) -> Found {
             return found;
         }
         if line.contains("pwrite64(") && line.contains("-wal>") && line.contains(marker) {
-            found.written_to_log = Some(number);
-            found.synced = None;
+            if found.synced.is_none() {
+                found.written_to_log = Some(number);
+                syncing.clear();
+            }
         } else if is_sync && line.contains("-wal>") {
             if line.ends_with("= 0") {
                 found.synced = found.synced.or(Some(number));
@@ -129,6 +132,20 @@ fn the_reader_of_traces_sees_a_missing_sync() {
     assert_eq!(found.written_to_log, Some(0));
     let found = find(good, "m");
     assert!(found.synced < found.answered && found.synced > found.written_to_log);
+    let again = good.replace(
+        "8 write(4<socket:[1]>, \"HTTP/1.1 201",
+        "\
+7 pwrite64(9</x/d.db-wal>, \"..m..\", 4096, 32) = 4096
+8 write(4<socket:[1]>, \"HTTP/1.1 201",
+    );
+    let found = find(&again, "m");
+    assert!(found.synced < found.answered && found.synced > found.written_to_log);
+    let early = good.replace(
+        "7 pwrite64",
+        "9 fdatasync(9</x/d.db-wal> <unfinished ...>\n7 pwrite64",
+    );
+    let early = early.replace("7 <... fdatasync", "9 <... fdatasync");
+    assert_eq!(find(&early, "m").synced, None);
     let bad = good.replace("7 <... fdatasync resumed>) = 0\n", "");
     assert_eq!(find(&bad, "m").synced, None);
 }

@@ -1,9 +1,23 @@
-//! The system's clock and randomness: the only place that asks for them.
+//! The system's clock, randomness and limits: the only place that asks for them.
 
 use std::time::UNIX_EPOCH;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use switchboard_model::{Clock, Environment, Random, Timestamp};
+
+/// Lets this process open as many files and connections as it may. Many slow bots and chats each
+/// hold one, and the usual limit of 1,024 is only where the system starts.
+pub(crate) fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
 
 struct SystemClock;
 

@@ -26,6 +26,7 @@ pub(super) async fn run(
     printer: Printer,
 ) -> Result<ExitCode, Failure> {
     init_log(&config.log)?;
+    crate::system::raise_file_limit();
     let folder = match DataFolder::acquire(&config.data_dir)? {
         Acquired::Held(folder) => folder,
         Acquired::Busy => return Err(busy(&config)),
