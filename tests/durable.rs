@@ -46,7 +46,7 @@ fn find(trace: &str, marker: &str) -> Found {
                 found.written_to_log = Some(number);
                 syncing.clear();
             }
-        } else if is_sync && line.contains("-wal>") {
+        } else if is_sync && line.contains("-wal>") && found.written_to_log.is_some() {
             if line.ends_with("= 0") {
                 found.synced = found.synced.or(Some(number));
             } else if line.contains("<unfinished") {
