@@ -95,6 +95,21 @@ where
     all
 }
 
+/// For each thread all answers are one object, made once, and another than any other thread's.
+fn one_each<T, Id: std::hash::Hash + Eq>(
+    answers: &HashMap<usize, Vec<T>>,
+    told: impl Fn(&T) -> (Id, bool),
+) {
+    let mut all = HashSet::new();
+    for answers in answers.values() {
+        let ids: HashSet<_> = answers.iter().map(|answer| told(answer).0).collect();
+        assert_eq!(ids.len(), 1);
+        assert_eq!(answers.iter().filter(|answer| told(answer).1).count(), 1);
+        all.extend(ids);
+    }
+    assert_eq!(all.len(), THREADS);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_callers_for_one_thread_get_one_conversation_and_one_is_told_it_is_new() {
     let (ctx, _folder) = context().await;
@@ -106,14 +121,7 @@ async fn racing_callers_for_one_thread_get_one_conversation_and_one_is_told_it_i
             .unwrap()
     })
     .await;
-    let mut all = HashSet::new();
-    for answers in answers.values() {
-        let ids: HashSet<_> = answers.iter().map(|found| found.value.id).collect();
-        assert_eq!(ids.len(), 1);
-        assert_eq!(answers.iter().filter(|found| found.created).count(), 1);
-        all.extend(ids);
-    }
-    assert_eq!(all.len(), THREADS);
+    one_each(&answers, |found| (found.value.id, found.created));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -127,14 +135,7 @@ async fn racing_callers_for_one_person_get_one_user_and_one_is_told_it_is_new() 
             .unwrap()
     })
     .await;
-    let mut all = HashSet::new();
-    for answers in answers.values() {
-        let ids: HashSet<_> = answers.iter().map(|found| found.value.id).collect();
-        assert_eq!(ids.len(), 1);
-        assert_eq!(answers.iter().filter(|found| found.created).count(), 1);
-        all.extend(ids);
-    }
-    assert_eq!(all.len(), THREADS);
+    one_each(&answers, |found| (found.value.id, found.created));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

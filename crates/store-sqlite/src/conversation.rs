@@ -1,5 +1,7 @@
 //! Conversations.
 
+mod list;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -9,16 +11,15 @@ use switchboard_model::{
     UserId,
 };
 use switchboard_store::{
-    ConversationFilter, ConversationStore, CreateConversation, Created, Cursor, Found,
-    GetOrCreateConversation, Page, PageRequest, Place, Rekey, Rekeyed, SortField,
+    ConversationFilter, ConversationStore, CreateConversation, Created, Found,
+    GetOrCreateConversation, Page, PageRequest, Place, Rekey, Rekeyed,
 };
 
 use crate::failure::{Done, Failure};
-use crate::query::{self, Query};
 use crate::rows::{self, ConversationRow};
 use crate::tags::{self, CONVERSATIONS, Surplus};
 use crate::writer::Tx;
-use crate::{SqliteStore, participant, sweep, user};
+use crate::{SqliteStore, participant, sweep};
 
 const INSERT: &str = "INSERT INTO conversation
     (public, bot, integration, channel, tags, created_at, updated_at)
@@ -307,74 +308,6 @@ fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
     Ok(Rekeyed::Rekeyed(row.value))
 }
 
-fn list(
-    connection: &Connection,
-    bot: BotId,
-    filter: &ConversationFilter,
-    page: PageRequest,
-) -> Done<Page<Conversation>> {
-    let Some(bot_number) = rows::bot(connection, bot)? else {
-        return Ok(query::empty());
-    };
-    let mut query = Query::new(rows::select_conversation!());
-    query.and("c.deleted_at IS NULL");
-    let candidates = if filter.tags.is_empty() {
-        None
-    } else {
-        CONVERSATIONS.candidates(connection, bot_number, &filter.tags)?
-    };
-    if let Some(candidates) = candidates {
-        // The plus keeps the order's index out: few candidates are read and sorted instead.
-        query.and_value("c.id IN (SELECT value FROM json_each(?))", candidates);
-        query.and_value("+c.bot = ?", bot_number);
-    } else {
-        query.and_value("c.bot = ?", bot_number);
-    }
-    if let Some(integration) = filter.integration {
-        let Some(integration) = rows::integration(connection, bot, integration)? else {
-            return Ok(query::empty());
-        };
-        query.and_value("c.integration = ?", integration);
-    }
-    if let Some(channel) = &filter.channel {
-        query.and_value("c.channel = ?", channel.clone());
-    }
-    for id in &filter.participants {
-        let Some(user) = user::number(connection, bot_number, *id)? else {
-            return Ok(query::empty());
-        };
-        query.and_value(
-            "c.id IN (SELECT conversation FROM participant WHERE user = ?)",
-            user,
-        );
-    }
-    if let Some(after) = filter.after {
-        query.and_value("c.created_at >= ?", after.as_millis());
-    }
-    if let Some(before) = filter.before {
-        query.and_value("c.created_at <= ?", before.as_millis());
-    }
-    let column = match filter.sort {
-        SortField::CreatedAt => "c.created_at",
-        SortField::UpdatedAt => "c.updated_at",
-    };
-    let page = query.page(
-        connection,
-        (column, "c.id", filter.order),
-        page,
-        rows::conversation,
-        |row| Cursor {
-            at: match filter.sort {
-                SortField::CreatedAt => row.value.created_at.as_millis(),
-                SortField::UpdatedAt => row.value.updated_at.as_millis(),
-            },
-            row: row.id,
-        },
-        |row| Ok(row.value.tags.contains(&filter.tags)),
-    )?;
-    Ok(query::map_page(page, |row| row.value))
-}
-
 #[async_trait]
 impl ConversationStore for SqliteStore {
     async fn get_or_create_conversation(
@@ -425,7 +358,7 @@ impl ConversationStore for SqliteStore {
         filter: ConversationFilter,
         page: PageRequest,
     ) -> Result<Page<Conversation>> {
-        self.list(move |connection| list(connection, bot, &filter, page))
+        self.list(move |connection| list::list(connection, bot, &filter, page))
             .await
     }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use switchboard_engine::Engine;
+use switchboard_engine::keys::hex;
 use switchboard_model::{Error, Integration, Result};
 
 use super::client::Client;
 use super::condition::Reporter;
-use super::hex::hex;
 
 /// What an account needs.
 pub struct AccountConfig {

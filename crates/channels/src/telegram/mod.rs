@@ -13,7 +13,6 @@ mod backoff;
 mod client;
 mod condition;
 mod control;
-mod hex;
 mod inbound;
 mod lenient;
 mod once;

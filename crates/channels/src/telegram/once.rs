@@ -5,8 +5,8 @@
 
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
+use switchboard_engine::keys::hex;
 
-use super::hex::hex;
 use super::types::Message;
 
 /// The highest number that counts as an update's. Telegram's have 32 bits; beyond 53 not every
