@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use switchboard_integration::SendOutcome;
 use switchboard_model::Tags;
 
-use super::client::{Answer, Refusal};
+use super::client::{Answer, Refusal, seconds};
 
 /// How long to wait where Telegram asks for it and does not say how long.
 const UNTOLD_WAIT: Duration = Duration::from_secs(5);
@@ -37,7 +37,13 @@ pub(super) fn judge(answer: Answer) -> Verdict {
     let over = match answer {
         Answer::Ok(result) => return Verdict::Taken(message_id(&result)),
         Answer::Refused(refusal) => return judge_refusal(refusal),
-        Answer::NotJson { status } => not_json(status),
+        Answer::NotJson {
+            status,
+            retry_after,
+        } => not_json(status, retry_after),
+        Answer::Redirect { status } => SendOutcome::AccountBroken {
+            error: redirected(status),
+        },
         Answer::NoConnection(error) => SendOutcome::Retry { error },
         Answer::Lost(error) => SendOutcome::Uncertain { error },
         Answer::TimedOut => SendOutcome::Uncertain {
@@ -58,11 +64,10 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
         migrate_to_chat_id,
     } = refusal;
     let said = |words: &str| error.to_lowercase().contains(words);
+    if let Some(after) = wait(code, retry_after, &error) {
+        return Verdict::Over(SendOutcome::Wait { after, error });
+    }
     let over = match code {
-        420 | 429 => SendOutcome::Wait {
-            after: wait(retry_after).unwrap_or(UNTOLD_WAIT),
-            error,
-        },
         401 | 404 => SendOutcome::AccountBroken {
             error: broken(&error),
         },
@@ -81,22 +86,43 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
     Verdict::Over(over)
 }
 
-/// How long to wait where Telegram asks for `told`.
-pub(super) fn wait(told: Option<Duration>) -> Option<Duration> {
-    told.map(|told| told.min(LONGEST_WAIT))
+/// How long to wait, if the answer asks for it: as long as `told`, else as `words` say. A server
+/// that is out of order asks for it only where it says how long.
+pub(super) fn wait(code: u16, told: Option<Duration>, words: &str) -> Option<Duration> {
+    let wait = match code {
+        420 | 429 => told.or_else(|| wait_in(words)).unwrap_or(UNTOLD_WAIT),
+        503 => told?,
+        _ => return None,
+    };
+    Some(wait.min(LONGEST_WAIT))
 }
 
-fn not_json(status: u16) -> SendOutcome {
+/// The 9 of "Too Many Requests: retry after 9".
+fn wait_in(words: &str) -> Option<Duration> {
+    let words = words.to_lowercase();
+    let (_, behind) = words.split_once("retry after ")?;
+    seconds(behind.split(|c: char| !c.is_ascii_digit()).next()?)
+}
+
+fn not_json(status: u16, retry_after: Option<Duration>) -> SendOutcome {
     let error = format!("HTTP {status}, not JSON");
+    if let Some(after) = wait(status, retry_after, "") {
+        return SendOutcome::Wait { after, error };
+    }
     match status {
         // It was received by something that calls it a success.
         200..=299 => SendOutcome::Uncertain { error },
-        408 | 425 | 429 | 500.. => SendOutcome::Retry { error },
-        300..=399 | 401 | 404 => SendOutcome::AccountBroken {
+        408 | 425 | 500.. => SendOutcome::Retry { error },
+        401 | 404 => SendOutcome::AccountBroken {
             error: format!("{error}; check the address of the Bot API server"),
         },
         _ => SendOutcome::Permanent { error },
     }
+}
+
+/// What to do about a redirect.
+pub(super) fn redirected(status: u16) -> String {
+    format!("HTTP {status}, a redirect; check the address of the Bot API server")
 }
 
 /// What to do about a token that Telegram does not take. Also Telegram's 404 says so: a token it
@@ -145,6 +171,13 @@ mod tests {
             retry_after: None,
             migrate_to_chat_id: None,
         })
+    }
+
+    fn not_json_answer(status: u16) -> Answer {
+        Answer::NotJson {
+            status,
+            retry_after: None,
+        }
     }
 
     fn permanent(error: &str) -> Verdict {
@@ -201,6 +234,31 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_without_parameters_is_read_from_the_words() {
+        for (words, after) in [
+            ("Too Many Requests: retry after 9", Duration::from_secs(9)),
+            ("Flood: Retry after 7 seconds", Duration::from_secs(7)),
+            (
+                "retry after 99999999999999999999999",
+                Duration::from_hours(24),
+            ),
+            ("retry after a while", UNTOLD_WAIT),
+            ("İ retry after", UNTOLD_WAIT),
+        ] {
+            let error = words.to_owned();
+            assert_eq!(
+                outcome(refused(429, words)),
+                SendOutcome::Wait { after, error }
+            );
+        }
+        let words = "Bad Gateway: retry after 9";
+        assert!(matches!(
+            outcome(refused(502, words)),
+            SendOutcome::Retry { .. }
+        ));
+    }
+
+    #[test]
     fn tg_fail_003_and_009_final_errors_keep_telegrams_words() {
         for (code, words) in [
             (403, "Forbidden: bot was blocked by the user"),
@@ -251,8 +309,8 @@ mod tests {
         for answer in [
             refused(401, "Unauthorized"),
             refused(404, "Not Found"),
-            Answer::NotJson { status: 404 },
-            Answer::NotJson { status: 302 },
+            not_json_answer(404),
+            Answer::Redirect { status: 302 },
         ] {
             let outcome = outcome(answer);
             assert!(
@@ -273,7 +331,7 @@ mod tests {
         ] {
             let error = format!("HTTP {status}, not JSON");
             assert_eq!(
-                outcome(Answer::NotJson { status }),
+                outcome(not_json_answer(status)),
                 if expected {
                     SendOutcome::Retry { error }
                 } else {
@@ -293,7 +351,7 @@ mod tests {
         for answer in [
             Answer::TimedOut,
             Answer::Lost("connection reset".to_owned()),
-            Answer::NotJson { status: 200 },
+            not_json_answer(200),
             Answer::TooLarge,
         ] {
             let outcome = outcome(answer);

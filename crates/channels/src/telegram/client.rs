@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// being closed looks as if it may have been taken.
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
 
+const TOO_MANY_REQUESTS: u16 = 429;
+
 /// Calls the Bot API as one bot.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -36,12 +39,19 @@ pub(super) struct Client {
 /// What came of a call.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// `ok` is true: the `result`.
+    /// `ok` is true: the `result`, `null` where there is none.
     Ok(Box<RawValue>),
     /// `ok` is false.
     Refused(Refusal),
     /// The body is not what the Bot API answers. It is not kept: it is often a whole page.
     NotJson {
+        /// The HTTP status.
+        status: u16,
+        /// How long to wait, as the header says it; it may be absurd.
+        retry_after: Option<Duration>,
+    },
+    /// The server names another place, with whatever body: it is not the Bot API's.
+    Redirect {
         /// The HTTP status.
         status: u16,
     },
@@ -58,11 +68,11 @@ pub(super) enum Answer {
 /// What the Bot API says when it does not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// `error_code`, else the HTTP status.
+    /// `error_code`, else the HTTP status; an HTTP status of 429 goes before both.
     pub(super) code: u16,
     /// Telegram's words.
     pub(super) description: String,
-    /// How long to wait, as Telegram says it; it may be absurd.
+    /// How long to wait, as the parameters say it, else the header; it may be absurd.
     pub(super) retry_after: Option<Duration>,
     /// The supergroup that the group has become.
     pub(super) migrate_to_chat_id: Option<i64>,
@@ -112,6 +122,10 @@ impl Client {
 
     async fn read(&self, mut response: reqwest::Response) -> Answer {
         let status = response.status().as_u16();
+        let header = response.headers().get(RETRY_AFTER);
+        let retry_after = header
+            .and_then(|value| value.to_str().ok())
+            .and_then(seconds);
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
@@ -119,17 +133,31 @@ impl Client {
                     return Answer::TooLarge;
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return self.parse(status, &body),
+                Ok(None) => return self.parse(status, retry_after, &body),
+                // The status alone says that nothing was taken.
+                Err(_) if status == TOO_MANY_REQUESTS => {
+                    return Answer::NotJson {
+                        status,
+                        retry_after,
+                    };
+                }
                 Err(error) => return self.failure(error),
             }
         }
     }
 
-    fn parse(&self, status: u16, body: &[u8]) -> Answer {
+    fn parse(&self, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Answer {
+        if (300..=399).contains(&status) {
+            return Answer::Redirect { status };
+        }
+        let not_json = Answer::NotJson {
+            status,
+            retry_after,
+        };
         // Half a character in one update must not cost the whole batch.
         let body = String::from_utf8_lossy(body);
         let Ok(envelope) = serde_json::from_str::<Envelope>(&body) else {
-            return Answer::NotJson { status };
+            return not_json;
         };
         match envelope {
             Envelope {
@@ -137,10 +165,16 @@ impl Client {
                 result: Some(result),
                 ..
             } => Answer::Ok(result.to_owned()),
-            Envelope { ok: true, .. } => Answer::NotJson { status },
+            Envelope { ok: true, .. } if (200..=299).contains(&status) => {
+                Answer::Ok(RawValue::NULL.to_owned())
+            }
+            Envelope { ok: true, .. } => not_json,
             refused => {
                 let parameters = refused.parameters.unwrap_or_default();
-                let code = refused.error_code.unwrap_or(status);
+                let code = match status {
+                    TOO_MANY_REQUESTS => status,
+                    _ => refused.error_code.unwrap_or(status),
+                };
                 let words = refused.description.filter(|words| !words.is_empty());
                 Answer::Refused(Refusal {
                     code,
@@ -148,7 +182,10 @@ impl Client {
                         || format!("refused with {code} and no reason"),
                         |words| self.scrub(words),
                     ),
-                    retry_after: parameters.retry_after.and_then(Seconds::duration),
+                    retry_after: parameters
+                        .retry_after
+                        .and_then(Seconds::duration)
+                        .or(retry_after),
                     migrate_to_chat_id: parameters.migrate_to_chat_id,
                 })
             }
@@ -215,12 +252,20 @@ enum Seconds {
 impl Seconds {
     /// None for what is no length of time; the longest there is for what is longer.
     fn duration(self) -> Option<Duration> {
-        let seconds = match self {
-            Self::Number(seconds) => seconds,
-            Self::Text(text) => text.trim().parse().ok()?,
-        };
-        (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        match self {
+            Self::Number(seconds) => length(seconds),
+            Self::Text(text) => seconds(&text),
+        }
     }
+}
+
+/// A length of time that is written as a number of seconds.
+pub(super) fn seconds(text: &str) -> Option<Duration> {
+    length(text.trim().parse().ok()?)
+}
+
+fn length(seconds: f64) -> Option<Duration> {
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 /// The error without its URL, which holds the token, and with its innermost cause, which says
@@ -271,7 +316,7 @@ mod tests {
             let body = format!(
                 r#"{{"ok":false,"error_code":429,"description":"slow down","parameters":{{"retry_after":{written}}}}}"#
             );
-            match client.parse(429, body.as_bytes()) {
+            match client.parse(429, None, body.as_bytes()) {
                 Answer::Refused(refusal) => refusal.retry_after,
                 other => panic!("{other:?}"),
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use switchboard_model::Environment;
 
 use super::account::Timing;
-use super::answer::{broken, wait};
+use super::answer::{broken, redirected, wait};
 use super::backoff::Backoff;
 use super::client::{Answer, Refusal};
 
@@ -37,15 +37,14 @@ impl Failure {
     pub(super) fn of(answer: &Answer) -> Self {
         match answer {
             Answer::Refused(refusal) => Self::refused(refusal),
-            Answer::NotJson {
-                status: status @ (300..=399 | 400..=407 | 409..=428),
-            } => Self {
-                text: format!("HTTP {status}, not JSON; check the address of the Bot API server"),
+            Answer::Redirect { status } => Self {
+                text: redirected(*status),
                 pace: Pace::Refused,
             },
-            Answer::NotJson { status } => Self::passing(format!(
-                "Telegram's server is out of order (HTTP {status}, not JSON); trying again"
-            )),
+            Answer::NotJson {
+                status,
+                retry_after,
+            } => Self::not_json(*status, *retry_after),
             Answer::NoConnection(error) | Answer::Lost(error) => Self::passing(format!(
                 "Telegram's server cannot be reached ({error}); check the network"
             )),
@@ -74,22 +73,47 @@ impl Failure {
         }
     }
 
+    fn not_json(status: u16, retry_after: Option<Duration>) -> Self {
+        if let Some(after) = wait(status, retry_after, "") {
+            return Self::told(status, after);
+        }
+        match status {
+            400..=407 | 409..=428 => Self {
+                text: format!("HTTP {status}, not JSON; check the address of the Bot API server"),
+                pace: Pace::Refused,
+            },
+            _ => Self::passing(format!(
+                "Telegram's server is out of order (HTTP {status}, not JSON); trying again"
+            )),
+        }
+    }
+
+    fn told(code: u16, after: Duration) -> Self {
+        let text = match code {
+            503 => "Telegram's server is out of order and asks to wait; going on after that",
+            _ => "Telegram asks to wait; too many requests were made for this bot",
+        };
+        Self {
+            text: text.to_owned(),
+            pace: Pace::Told(after),
+        }
+    }
+
     fn refused(refusal: &Refusal) -> Self {
         let words = &refusal.description;
-        match (refusal.code, wait(refusal.retry_after)) {
-            (420 | 429, after) => Self {
-                text: "Telegram asks to wait; too many requests were made for this bot".to_owned(),
-                pace: after.map_or(Pace::Passing, Pace::Told),
-            },
-            (401 | 404, _) => Self {
+        if let Some(after) = wait(refusal.code, refusal.retry_after, words) {
+            return Self::told(refusal.code, after);
+        }
+        match refusal.code {
+            401 | 404 => Self {
                 text: broken(words),
                 pace: Pace::Refused,
             },
-            (409, _) => Self::conflict(format!(
+            409 => Self::conflict(format!(
                 "another program polls with this bot's token; stop it, or use a bot of its own \
                  (Telegram: {words})"
             )),
-            (408 | 425 | 500.., _) => Self::passing(format!(
+            408 | 425 | 500.. => Self::passing(format!(
                 "Telegram's server is out of order ({words}); trying again"
             )),
             _ => Self {
@@ -168,7 +192,10 @@ mod tests {
     fn a_failure_that_passes_is_told_only_when_it_lasts() {
         let (env, _clock) = switchboard_model::testing::environment(7);
         let (mut backoff, timing) = (Backoff::default(), Timing::default());
-        let failure = Failure::of(&Answer::NotJson { status: 502 });
+        let failure = Failure::of(&Answer::NotJson {
+            status: 502,
+            retry_after: None,
+        });
         let told: Vec<_> = (0..4)
             .map(|_| failure.pause(&mut backoff, &env, &timing).1)
             .collect();

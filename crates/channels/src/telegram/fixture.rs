@@ -45,6 +45,8 @@ pub(super) enum Reply {
     Json(u16, Value),
     Text(u16, &'static str),
     Bytes(Vec<u8>),
+    /// Status, `Retry-After`, body.
+    RetryAfter(u16, &'static str, &'static str),
     Redirect(&'static str),
     Hang,
 }
@@ -132,6 +134,10 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, uri: Uri, body: Bytes)
         }
         Reply::Text(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
         Reply::Bytes(body) => body.into_response(),
+        Reply::RetryAfter(status, after, body) => {
+            let status = StatusCode::from_u16(status).unwrap();
+            (status, [("retry-after", after)], body).into_response()
+        }
         Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Reply::Hang => std::future::pending().await,
     }

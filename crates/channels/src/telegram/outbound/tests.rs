@@ -355,6 +355,68 @@ async fn tg_fail_001_a_wait_of_telegrams_is_passed_on() {
 }
 
 #[tokio::test]
+async fn a_429_in_any_form_is_a_wait_as_long_as_any_part_of_it_says() {
+    let bare = r#"{"ok":false,"error_code":429,"description":"Too Many Requests"}"#;
+    let both = r#"{"ok":false,"error_code":429,"description":"retry after 9","parameters":{"retry_after":3}}"#;
+    let words = json!({ "ok": false, "error_code": 429, "description": "x: retry after 9" });
+    for (reply, seconds) in [
+        (Reply::RetryAfter(429, "7", bare), 7),
+        (Reply::RetryAfter(429, "7", both), 3),
+        (Reply::RetryAfter(429, "7", "<html>slow down</html>"), 7),
+        (Reply::RetryAfter(429, "7", ""), 7),
+        (Reply::RetryAfter(429, "7", r#"{"ok":true}"#), 7),
+        (
+            Reply::RetryAfter(429, "7", r#"{"ok":false,"error_code":400}"#),
+            7,
+        ),
+        (Reply::RetryAfter(429, "99999999", ""), 24 * 60 * 60),
+        (
+            Reply::RetryAfter(429, "Wed, 21 Oct 2026 07:28:00 GMT", ""),
+            5,
+        ),
+        (Reply::Json(429, words.clone()), 9),
+        (Reply::Json(200, words), 9),
+        (Reply::Text(429, bare), 5),
+        (Reply::Text(429, "<html>slow down</html>"), 5),
+        (Reply::Text(429, ""), 5),
+        (Reply::RetryAfter(503, "7", "<html>back soon</html>"), 7),
+        (
+            Reply::RetryAfter(503, "7", r#"{"ok":false,"error_code":503}"#),
+            7,
+        ),
+    ] {
+        let desk = Desk::new().await;
+        desk.api.script("sendMessage", reply.clone());
+        let SendOutcome::Wait { after, .. } = desk.send(&desk.text("x")).await else {
+            panic!("no wait: {reply:?}")
+        };
+        assert_eq!(after, Duration::from_secs(seconds), "{reply:?}");
+        assert_eq!(desk.sent().len(), 1);
+    }
+    for reply in [Reply::Text(503, ""), Reply::RetryAfter(502, "7", "")] {
+        let desk = Desk::new().await;
+        desk.api.script("sendMessage", reply.clone());
+        let outcome = desk.send(&desk.text("x")).await;
+        assert!(matches!(outcome, SendOutcome::Retry { .. }), "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_taken_without_a_result_is_sent_without_an_id() {
+    for body in [json!({ "ok": true }), json!({ "ok": true, "result": null })] {
+        let desk = Desk::new().await;
+        desk.api.script("sendMessage", Reply::Json(200, body));
+        let outcome = desk.send(&desk.text(&"x".repeat(4097))).await;
+        let tags = Tags::from_iter([("id", "1")]);
+        assert_eq!(outcome, SendOutcome::Done(tags));
+        assert_eq!(desk.sent().len(), 2);
+        let recorded = desk.parts.recorded.lock().unwrap().clone();
+        let ids: Vec<_> = recorded.iter().map(|part| &*part.external_id).collect();
+        assert_eq!(ids, ["", "1"]);
+    }
+}
+
+#[tokio::test]
 async fn tg_fail_003_and_009_final_answers_are_kept_word_for_word_after_one_call() {
     for (id, place) in [("tg-fail-003", "501"), ("tg-fail-009", "-1002100000001/42")] {
         let case = case(id);
@@ -415,8 +477,6 @@ async fn a_success_that_is_no_answer_of_telegrams_may_have_been_one() {
         Reply::Text(200, ""),
         Reply::Text(202, "queued"),
         Reply::Json(200, json!([])),
-        Reply::Json(200, json!({ "ok": true })),
-        Reply::Json(200, json!({ "ok": true, "result": null })),
         Reply::Json(200, json!({ "ok": "yes", "result": { "message_id": 1 } })),
     ] {
         let desk = Desk::new().await;
@@ -509,14 +569,21 @@ async fn a_server_that_repeats_the_token_does_not_get_it_into_an_error() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
-    let desk = Desk::new().await;
-    desk.api
-        .script("sendMessage", Reply::Redirect("sendMessage"));
-    let outcome = desk.send(&desk.text("x")).await;
-    assert!(
-        matches!(outcome, SendOutcome::AccountBroken { .. }),
-        "{outcome:?}"
-    );
-    assert_eq!(desk.sent().len(), 1);
+async fn a_redirect_is_not_followed_whatever_its_body() {
+    for reply in [
+        Reply::Redirect("sendMessage"),
+        Reply::refused(302, "Found"),
+        Reply::Json(307, json!({ "moved": true })),
+        Reply::Json(308, json!({ "ok": true, "result": { "message_id": 1 } })),
+        Reply::Json(301, json!({ "ok": false, "error_code": 400 })),
+    ] {
+        let desk = Desk::new().await;
+        desk.api.script("sendMessage", reply.clone());
+        let outcome = desk.send(&desk.text("x")).await;
+        assert!(
+            matches!(outcome, SendOutcome::AccountBroken { .. }),
+            "{reply:?}: {outcome:?}"
+        );
+        assert_eq!(desk.sent().len(), 1);
+    }
 }

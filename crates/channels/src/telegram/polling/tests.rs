@@ -368,3 +368,20 @@ async fn updates_without_a_number_are_kept_once_and_told_of() {
     assert!(condition.contains("without a number"), "{condition}");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_wait_that_only_a_header_tells_is_kept_to() {
+    for status in [429, 503] {
+        let (bench, api) = (Bench::new().await, Api::start().await);
+        api.script(
+            "getUpdates",
+            Reply::RetryAfter(status, "1", "<html></html>"),
+        );
+        let begun = Instant::now();
+        let running = Running::start(&bench, &api);
+        polls(&api, 2).await;
+        let waited = begun.elapsed();
+        assert!(waited >= Duration::from_secs(1), "{status}: {waited:?}");
+        running.stop().await;
+    }
+}
