@@ -153,6 +153,7 @@ async fn empty_variables_count_as_none_and_misspelt_values_are_refused() {
     for (name, value, word) in [
         ("LOG", "debgu", "log"),
         ("PUBLIC_URL", "http://example.com", "public_url"),
+        ("PUBLIC_URL", "https://example.com/a?b=c", "public_url"),
         ("LISTEN", "4000", "listen"),
     ] {
         let ended = program::run(

@@ -212,6 +212,7 @@ async fn what_certainly_was_not_taken_is_sent_again_and_shown_once() {
     assert_eq!(telegram.texts(501), ["hello", "a"]);
     let error = report["error"].as_str().unwrap_or_default();
     assert!(!error.contains("uncertain"), "{report}");
+    assert!(report["uncertain"].is_null(), "{report}");
 }
 
 #[tokio::test]
@@ -228,7 +229,9 @@ async fn what_may_have_been_taken_is_sent_again_by_default_and_marked() {
     })
     .await;
     assert_eq!(marked["attempts"], 1);
-    delivery(&server, &message, "sent").await;
+    // The mark stays when the second try is certain.
+    let report = delivery(&server, &message, "sent").await;
+    assert_eq!(report["uncertain"], 1, "{report}");
     assert_eq!(telegram.texts(501), ["c", "c"]);
 }
 

@@ -68,7 +68,7 @@ impl Policy {
     /// For bots. At most half of the files that the process may open are their connections.
     pub fn bots() -> Self {
         Self {
-            slots: 256,
+            slots: 512,
             slow_after: Duration::from_secs(2),
             most: (descriptors::limit() / 2).clamp(1, 2048),
             time_limit: Duration::from_mins(1),
@@ -88,7 +88,7 @@ impl Policy {
     /// connections.
     pub fn channel() -> Self {
         Self {
-            slots: 64,
+            slots: 512,
             most: (descriptors::limit() / 4).clamp(1, 1024),
             ..Self::bots()
         }
@@ -124,21 +124,27 @@ impl Policy {
                 // A bot that asks for no wait at all would be asked again without end or pause.
                 after: after.max(self.first_retry).min(LONGEST_WAIT),
                 error,
+                uncertain: false,
                 counts: false,
             },
             Tried::Released { error } => Outcome::Retry {
                 // The pause is kept in memory only: whoever replaces this worker goes on at once.
                 after: Duration::ZERO,
                 error,
+                uncertain: false,
                 counts: false,
             },
             Tried::Uncertain { error } if self.uncertain == UncertainPolicy::AtMostOnce => {
                 Outcome::Uncertain { error }
             }
-            Tried::Uncertain { error } => {
-                self.retry(env, delivery, count_from, format!("uncertain: {error}"))
-            }
-            Tried::Retry { error } => self.retry(env, delivery, count_from, error),
+            Tried::Uncertain { error } => self.retry(
+                env,
+                delivery,
+                count_from,
+                format!("uncertain: {error}"),
+                true,
+            ),
+            Tried::Retry { error } => self.retry(env, delivery, count_from, error, false),
         }
     }
 
@@ -161,6 +167,7 @@ impl Policy {
         Outcome::Retry {
             after: Duration::ZERO,
             error: error.to_owned(),
+            uncertain: may_be_taken,
             counts: true,
         }
     }
@@ -171,20 +178,25 @@ impl Policy {
         delivery: &ClaimedDelivery,
         count_from: Timestamp,
         error: String,
+        uncertain: bool,
     ) -> Outcome {
         let since = delivery.trying_since.max(count_from);
         let left = self.patience.saturating_sub(env.now().since(since));
         if left.is_zero() {
             let attempt = delivery.attempt;
             let patience = self.patience.as_secs_f32();
-            return Outcome::Dead {
-                error: format!("given up after {patience} s, at try {attempt}: {error}"),
+            let error = format!("given up after {patience} s, at try {attempt}: {error}");
+            return if uncertain {
+                Outcome::Uncertain { error }
+            } else {
+                Outcome::Dead { error }
             };
         }
         Outcome::Retry {
             // The last try is made when the patience ends, not a whole wait later.
             after: self.backoff(env, delivery.attempt).min(left),
             error,
+            uncertain,
             counts: true,
         }
     }

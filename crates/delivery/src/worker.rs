@@ -196,7 +196,11 @@ impl Desk {
                 .policy
                 .stopped(self.carrier.may_take_what_is_broken_off()),
         };
-        report(&delivery, &outcome);
+        if matches!(delivery.subject, Subject::Gone) {
+            tracing::debug!(delivery = %delivery.id, "not delivered: it was deleted");
+        } else {
+            report(&delivery, &outcome);
+        }
         let due = match &outcome {
             Outcome::Retry { after, .. } => Some(*after),
             _ => None,
@@ -294,6 +298,7 @@ fn report(delivery: &ClaimedDelivery, outcome: &Outcome) {
             after,
             error,
             counts: true,
+            ..
         } if *attempt == 1 => {
             tracing::warn!(delivery = %id, ?after, error, "not delivered yet; tried again");
         }

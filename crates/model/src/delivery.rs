@@ -25,4 +25,13 @@ pub struct DeliveryReport {
     pub attempts: u32,
     /// The channel's last words about it.
     pub error: Option<String>,
+    /// How many of the tries may have been taken without our knowing. With any, the message may
+    /// show up more than once. Not written where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncertain: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // The signature that serde asks for.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

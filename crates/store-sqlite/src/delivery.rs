@@ -41,9 +41,10 @@ const CURRENT: &str = "SELECT d.id, d.destination, d.conversation, d.event, d.me
     FROM delivery d CROSS JOIN bot b ON b.id = d.bot
     WHERE d.public = ?1 AND d.epoch = ?2 AND d.status = 2";
 const SETTLE: &str =
-    "UPDATE delivery SET status = ?2, error = ?3, leased_until = NULL WHERE id = ?1";
+    "UPDATE delivery SET status = ?2, error = ?3, leased_until = NULL, uncertain = uncertain + (?2 = 4)
+    WHERE id = ?1";
 const RETRY: &str = "UPDATE delivery SET status = 1, error = ?2, due_at = ?3, leased_until = NULL,
-        attempts = attempts - ?4, trying_since = trying_since + ?5
+        attempts = attempts - ?4, trying_since = trying_since + ?5, uncertain = uncertain + ?6
     WHERE id = ?1";
 const RECORD_PART: &str = "UPDATE delivery
     SET progress = json_insert(coalesce(progress, '[]'), '$[#]', json(?3))
@@ -210,11 +211,12 @@ fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
         Outcome::Retry {
             after,
             error,
+            uncertain,
             counts,
         } => {
             let due = now.plus(after).as_millis();
             let asked = if counts { 0 } else { due - now.as_millis() };
-            let keys = params![current.id, error, due, !counts, asked];
+            let keys = params![current.id, error, due, !counts, asked, uncertain];
             rows::execute(tx.connection, RETRY, keys)?;
             outbox::told(tx, current.destination)?;
         }

@@ -19,7 +19,7 @@ const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery
 macro_rules! select_record {
     () => {
         "SELECT d.id, d.public, e.public, m.public, c.public, d.status, d.attempts, d.error,
-            d.created_at
+            d.created_at, d.uncertain
         FROM delivery d
         LEFT JOIN event e ON e.id = d.event
         LEFT JOIN message m ON m.id = d.message
@@ -66,6 +66,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
             },
             attempts: row.get(6)?,
             error: row.get(7)?,
+            uncertain: row.get(9)?,
             created_at: rows::time(row, 8)?,
         },
     })

@@ -184,7 +184,8 @@ macro_rules! select_message {
     () => {
         "
     SELECT m.id, m.public, c.public, u.public, m.direction, m.kind, m.payload, m.tags,
-        m.synthetic, m.seq, m.created_at, m.updated_at, d.status, d.attempts, d.error
+        m.synthetic, m.seq, m.created_at, m.updated_at, d.status, d.attempts, d.error,
+        d.uncertain
     FROM message m CROSS JOIN conversation c ON c.id = m.conversation
     CROSS JOIN user u ON u.id = m.user
     LEFT JOIN delivery d
@@ -199,6 +200,7 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Numbered<Message>> {
             status: report_status(status),
             attempts: row.get(13)?,
             error: row.get(14)?,
+            uncertain: row.get(15)?,
         }),
         None => None,
     };

@@ -106,6 +106,7 @@ macro_rules! contract_tests {
             lost:
                 a_lease_runs_out_and_its_holder_is_too_late
                 in_flight_is_freed_at_the_start
+                uncertain_tries_stay_counted
                 a_lost_send_is_uncertain_where_it_must_not_be_repeated;
             identity:
                 random_sequences_do_as_the_plain_model_does

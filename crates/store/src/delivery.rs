@@ -142,6 +142,8 @@ pub enum Outcome {
         after: Duration,
         /// Why.
         error: String,
+        /// Whether it may have been taken all the same. The store counts those.
+        uncertain: bool,
         /// Whether the try counts: a wait that the other side asked for uses up no attempt and
         /// no patience.
         counts: bool,
@@ -188,6 +190,8 @@ pub struct DeliveryRecord {
     pub attempts: u32,
     /// The last error.
     pub error: Option<String>,
+    /// How many of the tries may have been taken without our knowing.
+    pub uncertain: u32,
     /// When it was enqueued.
     pub created_at: Timestamp,
 }

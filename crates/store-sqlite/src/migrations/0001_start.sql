@@ -194,6 +194,7 @@ CREATE TABLE delivery (
     leased_until INTEGER,
     epoch INTEGER NOT NULL DEFAULT 0,
     trying_since INTEGER,
+    uncertain INTEGER NOT NULL DEFAULT 0, -- tries that may have been taken
     progress TEXT,
     error TEXT,
     created_at INTEGER NOT NULL

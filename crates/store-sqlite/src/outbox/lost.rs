@@ -12,14 +12,17 @@ use crate::writer::Tx;
 use crate::{delivery, outbox, rows};
 
 const FREE_EXPIRED: &str = "UPDATE delivery SET status = 1, due_at = leased_until,
-        leased_until = NULL
+        leased_until = NULL, uncertain = uncertain + (destination <> 0)
     WHERE destination = ?1 AND status = 2 AND leased_until <= ?2";
-const GIVE_UP_EXPIRED: &str = "UPDATE delivery SET status = 4, error = ?3, leased_until = NULL
+const GIVE_UP_EXPIRED: &str = "UPDATE delivery SET status = 4, error = ?3, leased_until = NULL,
+        uncertain = uncertain + 1
     WHERE destination = ?1 AND status = 2 AND leased_until <= ?2
     RETURNING destination, conversation";
-const FREE_ALL: &str = "UPDATE delivery SET status = 1, due_at = ?1, leased_until = NULL
+const FREE_ALL: &str = "UPDATE delivery SET status = 1, due_at = ?1, leased_until = NULL,
+        uncertain = uncertain + (destination <> 0)
     WHERE status = 2 AND (destination = 0 OR ?2) RETURNING destination, conversation";
-const GIVE_UP_ALL: &str = "UPDATE delivery SET status = 4, error = ?1, leased_until = NULL
+const GIVE_UP_ALL: &str = "UPDATE delivery SET status = 4, error = ?1, leased_until = NULL,
+        uncertain = uncertain + 1
     WHERE status = 2 RETURNING destination, conversation";
 
 const LOST: &str = "the server was lost while this was being sent, so it may have been sent; look \

@@ -72,6 +72,7 @@ pub async fn a_retry_waits_and_an_asked_wait_does_not_count(factory: &dyn Factor
     let retry = |counts| Outcome::Retry {
         after: Duration::from_secs(10),
         error: "503".to_owned(),
+        uncertain: false,
         counts,
     };
     let claimed = world.claim_one(world.channel()).await;
@@ -322,6 +323,7 @@ pub async fn retries_leave_room_for_first_tries(factory: &dyn Factory) {
     let retry = || Outcome::Retry {
         after: Duration::ZERO,
         error: "503".to_owned(),
+        uncertain: false,
         counts: false,
     };
     for name in ["a", "b", "c"] {

@@ -7,7 +7,7 @@ use switchboard_model::DeliveryStatus;
 use super::Factory;
 use super::delivery::{payload, text_of};
 use super::world::{World, delivered};
-use crate::{Change, Claim, Lane, LostSends, SentPart};
+use crate::{Change, Claim, Lane, LostSends, Outcome, SentPart};
 
 /// After the lease another may claim; a result under the old epoch is refused.
 pub async fn a_lease_runs_out_and_its_holder_is_too_late(factory: &dyn Factory) {
@@ -41,6 +41,36 @@ pub async fn a_lease_runs_out_and_its_holder_is_too_late(factory: &dyn Factory) 
         text_of(&world.claim_one(world.channel()).await),
         payload("y")
     );
+}
+
+/// A try that may have been taken is counted for good: the mark outlives the try that succeeds.
+pub async fn uncertain_tries_stay_counted(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let conversation = world.thread("1").await;
+    let message = world.post(world.outgoing(conversation.id, "x")).await.value;
+    let uncertain = async || world.message(message.id).await.delivery.unwrap().uncertain;
+    let retry = |uncertain| Outcome::Retry {
+        after: Duration::ZERO,
+        error: "the connection broke".to_owned(),
+        uncertain,
+        counts: true,
+    };
+    for (may_be_taken, counted) in [(false, 0), (true, 1), (false, 1)] {
+        let claimed = world.claim_one(world.channel()).await;
+        assert!(world.finish(&claimed, retry(may_be_taken)).await);
+        assert_eq!(uncertain().await, counted);
+    }
+    // Lost with its lease, and with its process.
+    world.claim_one(world.channel()).await;
+    world.pass(Duration::from_mins(1));
+    world.claim_one(world.channel()).await;
+    assert_eq!(uncertain().await, 2);
+    let released = world.store.release_in_flight(world.now(), LostSends::Retry);
+    assert_eq!(released.await.unwrap(), 1);
+    let last = world.claim_one(world.channel()).await;
+    assert!(world.finish(&last, delivered()).await);
+    let shown = world.message(message.id).await.delivery.unwrap();
+    assert_eq!((shown.status, shown.uncertain), (DeliveryStatus::Sent, 3));
 }
 
 /// A start frees what the process before it held.

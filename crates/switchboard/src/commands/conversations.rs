@@ -188,7 +188,11 @@ pub(super) fn message_line(message: &Value, authors: &Value) -> String {
         Some(name) => name,
         None => &author,
     };
+    let twice = message["delivery"]["uncertain"].as_u64().unwrap_or(0);
     let delivery = match message["delivery"]["status"].as_str() {
+        Some("sent") if twice > 0 => {
+            format!("  [sent; may show more than once: {twice} earlier tries were uncertain]")
+        }
         None | Some("sent") => String::new(),
         // Nothing went wrong yet, and a line that was printed cannot be taken back.
         Some("queued") if message["delivery"]["error"].is_null() => String::new(),

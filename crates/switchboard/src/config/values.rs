@@ -75,6 +75,12 @@ impl Config {
         let Some(url) = &self.public_url else {
             return Ok(());
         };
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(Failure::Config(
+                "public_url: expected a URL without query, fragment and user name: /webhook/… is added to it"
+                    .to_owned(),
+            ));
+        }
         let host = url.host_str().unwrap_or_default();
         let is_loopback = host == "localhost" || host.starts_with("127.") || host == "[::1]";
         let own_server = self.telegram_api_url.host_str() != Some("api.telegram.org");
