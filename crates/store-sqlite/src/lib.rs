@@ -42,6 +42,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use switchboard_model::{Error, Result, Timestamp};
 use switchboard_store::{Change, Store};
@@ -285,11 +286,19 @@ fn open_checkpointer(path: &Path) -> Done<Connection> {
     Ok(connection)
 }
 
+/// Plans are made once for a statement, not anew for the values bound to it: without this, `SQLite`
+/// parses and plans most cached statements again on each execution.
+pub(crate) fn keep_plans(connection: &Connection) -> Done<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
+
 fn open_file(path: &Path, patience: Duration) -> Done<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(256);
+    keep_plans(&connection)?;
     Ok(connection)
 }
 

@@ -71,6 +71,7 @@ fn connect(shared: &Shared) -> Done<Connection> {
     let connection = Connection::open_with_flags(&shared.path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(128);
+    crate::keep_plans(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
