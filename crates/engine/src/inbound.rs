@@ -94,7 +94,7 @@ impl Engine {
         let view = View::integration(&integration.alias);
         let items = updates
             .into_iter()
-            .map(|update| self.inbound(integration, &view, update))
+            .map(|update| self.inbound(&view, update))
             .collect::<Result<_>>()?;
         self.store()
             .ingest(Batch {
@@ -107,7 +107,7 @@ impl Engine {
             .await
     }
 
-    fn inbound(&self, integration: &Integration, view: &View, update: Update) -> Result<Inbound> {
+    fn inbound(&self, view: &View, update: Update) -> Result<Inbound> {
         let content = match update.content {
             UpdateContent::Message(message) => InboundContent::Message(Box::new(InboundMessage {
                 thread: self.thread(view, message.thread)?,
@@ -131,7 +131,7 @@ impl Engine {
             })),
         };
         Ok(Inbound {
-            once: once_key(integration, &update.once),
+            once: once_key(&update.once),
             event: self.new_event_id(),
             delivery: self.new_delivery_id(),
             content,
@@ -174,14 +174,9 @@ fn identity(view: &View, id: String, tags: Tags) -> Result<(Tags, Tags)> {
     Ok((view.stored_tags(identity), view.stored_tags(all)))
 }
 
-fn once_key(integration: &Integration, parts: &[String]) -> Option<Key> {
-    if parts.is_empty() {
-        return None;
-    }
-    let id = integration.id.to_bytes();
-    Some(keys::key(
-        std::iter::once(id.as_slice()).chain(parts.iter().map(String::as_bytes)),
-    ))
+/// Within its integration: the store tells integrations apart.
+fn once_key(parts: &[String]) -> Option<Key> {
+    (!parts.is_empty()).then(|| keys::key(parts.iter().map(String::as_bytes)))
 }
 
 fn fit(tags: Tags) -> Tags {

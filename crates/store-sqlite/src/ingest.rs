@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ring::digest;
 use rusqlite::{Connection, params};
-use switchboard_model::{Direction, Event, IntegrationId, Result, Tags, Timestamp};
+use switchboard_model::{Direction, IntegrationId, Result, Tags, Timestamp};
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested, Key,
     NewUser, PollPosition, Sender,
@@ -96,19 +96,8 @@ impl Intake<'_> {
             now,
         };
         let message = message::insert(tx, &mut conversation, draft)?;
-        let announcement = event::Draft {
-            id: item.event,
-            delivery: item.delivery,
-            bot: self.bot,
-            kind: Event::MESSAGE_CREATED,
-            payload: None,
-            conversation: Some(conversation.id),
-            user: Some(user.id),
-            message: Some(message),
-            once: None,
-            now,
-        };
-        event::insert(tx, &announcement)?;
+        let (event, delivery) = (item.event, item.delivery);
+        message::announce(tx, &conversation, user.id, message, (event, delivery), now)?;
         Ok(Ingested::Message {
             message: new.id,
             event: item.event,

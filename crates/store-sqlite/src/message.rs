@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use switchboard_model::{
-    BotId, ConversationId, DeliveryId, Direction, Error, Json, Kind, Message, MessageId, Result,
-    Tags, Timestamp,
+    BotId, ConversationId, DeliveryId, Direction, Error, EventId, Json, Kind, Message, MessageId,
+    Result, Tags, Timestamp,
 };
 use switchboard_store::{
     Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate, Page,
@@ -185,7 +185,10 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
     let message = insert(tx, &mut conversation, draft)?;
     match new.direction {
         Direction::Outgoing => send(tx, &conversation, message, command.delivery, command.now)?,
-        Direction::Incoming => announce(tx, &conversation, user, message, command)?,
+        Direction::Incoming => {
+            let ids = (command.event, command.delivery);
+            announce(tx, &conversation, user, message, ids, command.now)?;
+        }
     }
     if let Discriminate::ByKey(key) = command.discriminate {
         rows::execute(
@@ -207,16 +210,18 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
     }))
 }
 
-fn announce(
+/// Tells the bot of an incoming message, by an event and its delivery with these ids.
+pub(crate) fn announce(
     tx: &mut Tx<'_>,
     conversation: &ConversationRow,
     user: i64,
     message: i64,
-    command: &PostMessage,
+    (id, delivery): (EventId, DeliveryId),
+    now: Timestamp,
 ) -> Done<()> {
     let new = event::Draft {
-        id: command.event,
-        delivery: command.delivery,
+        id,
+        delivery,
         bot: conversation.bot,
         kind: switchboard_model::Event::MESSAGE_CREATED,
         payload: None,
@@ -224,7 +229,7 @@ fn announce(
         user: Some(user),
         message: Some(message),
         once: None,
-        now: command.now,
+        now,
     };
     event::insert(tx, &new)?;
     Ok(())

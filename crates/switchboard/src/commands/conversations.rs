@@ -162,8 +162,9 @@ async fn follow(
             ("wait_ms", Some("20000")),
         ];
         let answer: Value = client.get(&path(&base, &query)).await?;
-        let messages = answer["messages"].as_array().cloned().unwrap_or_default();
-        for message in &messages {
+        let mut more = false;
+        for message in rows(&answer, "messages") {
+            more = true;
             if printer.is_json() {
                 printer.json(message)?;
             } else {
@@ -172,7 +173,7 @@ async fn follow(
             after = after.max(message["seq"].as_i64().unwrap_or(after));
         }
         // Whoever holds the folder alone waits for nobody.
-        if messages.is_empty() && matches!(client, Client::Here(_)) {
+        if !more && matches!(client, Client::Here(_)) {
             return Ok(());
         }
     }
