@@ -1,6 +1,7 @@
 //! The promise: Telegram, plugged in by a token alone. Text in and out wherever a bot can be; what
 //! goes wrong is told, mended where it can be, and loses nothing.
 
+mod buttons;
 mod threads;
 mod trouble;
 mod updates;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::LONGEST_POLL;
 use super::delivery;
+use super::html;
 use super::state::{Sent, Shared, State, Webhook, date};
 
 /// What a method answers: its result as JSON text, or a code and words.
@@ -31,7 +32,21 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, body: &Value) -> An
         }
         "getWebhookInfo" => Ok(webhook_info(&shared.lock()).to_string()),
         "getMe" => Ok(me(&shared.lock()).to_string()),
-        "sendMessage" => send_message(shared, body),
+        "sendMessage" => {
+            let text = shown(&body["text"], &body["parse_mode"])?;
+            check_text(&text, 4096)?;
+            if body["text"].as_str().is_some_and(|raw| raw.len() > 32_768) {
+                return Err((400, "Bad Request: message is too long"));
+            }
+            send(shared, body, &text)
+        }
+        "sendPhoto" | "sendAnimation" | "sendAudio" | "sendVoice" | "sendVideo"
+        | "sendDocument" => send_file(shared, method, body),
+        "sendLocation" | "sendVenue" if body["latitude"].is_number() => send(shared, body, ""),
+        "editMessageReplyMarkup" => {
+            check_markup(&body["reply_markup"])?;
+            Ok("true".to_owned())
+        }
         "answerCallbackQuery" | "sendChatAction" | "answerGuestQuery" => Ok("true".to_owned()),
         _ => Err((404, "Not Found: method not found")),
     }
@@ -169,7 +184,70 @@ fn webhook_info(state: &State) -> Value {
     info
 }
 
-fn send_message(shared: &Arc<Shared>, body: &Value) -> Answered {
+/// What a reader sees of a text.
+fn shown(text: &Value, parse_mode: &Value) -> Result<String, (u16, &'static str)> {
+    let text = text.as_str().unwrap_or_default();
+    match parse_mode.as_str() {
+        None => Ok(text.to_owned()),
+        Some("HTML") => html::shown(text).ok_or((
+            400,
+            "Bad Request: can't parse entities: unsupported start tag",
+        )),
+        Some(_) => Err((400, "Bad Request: unsupported parse_mode")),
+    }
+}
+
+fn check_text(text: &str, limit: usize) -> Result<(), (u16, &'static str)> {
+    if text.is_empty() {
+        return Err((400, "Bad Request: message text is empty"));
+    }
+    if text.chars().all(is_blank) {
+        return Err((400, "Bad Request: text must be non-empty"));
+    }
+    if text.encode_utf16().count() > limit {
+        return Err((400, "Bad Request: message is too long"));
+    }
+    Ok(())
+}
+
+fn send_file(shared: &Arc<Shared>, method: &str, body: &Value) -> Answered {
+    let field = method.trim_start_matches("send").to_lowercase();
+    if !body[field]
+        .as_str()
+        .is_some_and(|url| url.starts_with("http"))
+    {
+        return Err((400, "Bad Request: wrong file identifier/HTTP URL specified"));
+    }
+    let caption = shown(&body["caption"], &body["parse_mode"])?;
+    if caption.encode_utf16().count() > 1024 {
+        return Err((400, "Bad Request: message caption is too long"));
+    }
+    send(shared, body, &caption)
+}
+
+/// The rules of buttons that Telegram refuses a message for.
+fn check_markup(markup: &Value) -> Result<(), (u16, &'static str)> {
+    let rows = markup["inline_keyboard"].as_array().into_iter().flatten();
+    let buttons: Vec<_> = rows
+        .flat_map(|row| row.as_array().into_iter().flatten())
+        .collect();
+    if buttons.len() > 100 {
+        return Err((400, "Bad Request: BUTTON_COUNT_INVALID"));
+    }
+    for button in buttons {
+        if button["text"].as_str().is_none_or(str::is_empty) {
+            return Err((400, "Bad Request: text buttons must have text"));
+        }
+        match (&button["callback_data"], &button["url"]) {
+            (Value::String(data), _) if (1..=64).contains(&data.len()) => {}
+            (Value::Null, Value::String(_)) => {}
+            _ => return Err((400, "Bad Request: BUTTON_DATA_INVALID")),
+        }
+    }
+    Ok(())
+}
+
+fn send(shared: &Arc<Shared>, body: &Value, text: &str) -> Answered {
     let chat = match &body["chat_id"] {
         Value::Number(chat) => chat.as_i64(),
         Value::String(chat) => chat.parse().ok(),
@@ -178,16 +256,7 @@ fn send_message(shared: &Arc<Shared>, body: &Value) -> Answered {
     let Some(chat) = chat else {
         return Err((400, "Bad Request: chat not found"));
     };
-    let text = body["text"].as_str().unwrap_or_default();
-    if text.is_empty() {
-        return Err((400, "Bad Request: message text is empty"));
-    }
-    if text.chars().all(is_blank) {
-        return Err((400, "Bad Request: text must be non-empty"));
-    }
-    if text.encode_utf16().count() > 4096 {
-        return Err((400, "Bad Request: message is too long"));
-    }
+    check_markup(&body["reply_markup"])?;
     let thread = body["message_thread_id"].as_i64();
     let date = date();
     let mut state = shared.lock();

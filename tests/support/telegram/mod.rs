@@ -17,6 +17,7 @@
 #![allow(dead_code, reason = "a fake speaks more than each test asks")]
 
 mod delivery;
+mod html;
 mod http;
 mod methods;
 mod script;

@@ -1,6 +1,7 @@
 //! One bot of Telegram's, as an installed integration.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ring::hmac;
@@ -73,7 +74,7 @@ impl Default for Timing {
 pub struct Account {
     pub(super) engine: Engine,
     pub(super) integration: Integration,
-    pub(super) client: Client,
+    pub(super) client: Arc<Client>,
     /// The bot's number: what update numbers and the poll position belong to. It stays when the
     /// token is renewed.
     pub(super) number: String,
@@ -90,7 +91,7 @@ impl Account {
         Ok(Self {
             number,
             webhook_secret,
-            client: Client::new(&config.api_url, config.token)?,
+            client: Arc::new(Client::new(&config.api_url, config.token)?),
             condition: Reporter::new(config.engine.health().clone(), &config.integration),
             engine: config.engine,
             integration: config.integration,

@@ -19,6 +19,23 @@ const UNTOLD_WAIT: Duration = Duration::from_secs(5);
 /// and nobody could tell the message from a lost one.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
+/// What Telegram says of a file that it cannot get, or that is not what the method sends. Nothing of
+/// it is about the chat, where a text would be refused as well.
+const FILE_TROUBLE: [&str; 12] = [
+    "web page content",
+    "http url",
+    "webpage_",
+    "image_process_failed",
+    "photo_",
+    "wrong file identifier",
+    "wrong remote file",
+    "file is too big",
+    "url host is empty",
+    "unsupported url protocol",
+    "media_empty",
+    "voice_messages_forbidden",
+];
+
 /// What is to be done after an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -26,8 +43,12 @@ pub(super) enum Verdict {
     Taken(Option<i64>),
     /// The wish is fulfilled already, or nobody waits for it any more.
     Moot,
-    /// The same once again without the reply it names.
-    WithoutReply,
+    /// The same once again without the reply it names; Telegram's words.
+    WithoutReply(String),
+    /// The same once again without formatting, which cannot be parsed; Telegram's words.
+    Plainly(String),
+    /// Something in the place of a file that Telegram cannot get or show; Telegram's words.
+    WithoutFile(String),
     /// Anything else: the try is over.
     Over(SendOutcome),
 }
@@ -73,7 +94,11 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
         },
         408 | 409 | 425 | 500.. => SendOutcome::Retry { error },
         400 if said("message is not modified") || said("query is too old") => return Verdict::Moot,
-        400 if said("message to be replied not found") => return Verdict::WithoutReply,
+        400 if said("message to be replied not found") => {
+            return Verdict::WithoutReply(error);
+        }
+        400 if said("can't parse") => return Verdict::Plainly(error),
+        400 if FILE_TROUBLE.iter().any(|words| said(words)) => return Verdict::WithoutFile(error),
         _ => SendOutcome::Permanent {
             error: match migrate_to_chat_id {
                 Some(chat) => format!(
@@ -278,10 +303,6 @@ mod tests {
             (400, "Bad Request: message thread not found"),
             (400, "Bad Request: TOPIC_CLOSED"),
             (400, "Bad Request: TOPIC_DELETED"),
-            (
-                400,
-                "Bad Request: can't parse entities: Can't find end of the entity",
-            ),
             (400, "Bad Request: message to edit not found"),
             (413, "Request Entity Too Large"),
         ] {
@@ -363,10 +384,32 @@ mod tests {
     }
 
     #[test]
-    fn tg_fail_010_and_011_a_missing_reply_and_a_fulfilled_wish_are_no_failures() {
+    fn tg_fail_008_and_012_what_another_form_may_mend_is_told_apart() {
+        let words = "Bad Request: can't parse entities: Can't find end of the entity";
         assert_eq!(
-            judge(refused(400, "Bad Request: message to be replied not found")),
-            Verdict::WithoutReply
+            judge(refused(400, words)),
+            Verdict::Plainly(words.to_owned())
+        );
+        for words in [
+            "Bad Request: wrong type of the web page content",
+            "Bad Request: failed to get HTTP URL content",
+            "Bad Request: wrong file identifier/HTTP URL specified",
+            "Bad Request: WEBPAGE_CURL_FAILED",
+            "Bad Request: PHOTO_INVALID_DIMENSIONS",
+        ] {
+            assert_eq!(
+                judge(refused(400, words)),
+                Verdict::WithoutFile(words.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn tg_fail_010_and_011_a_missing_reply_and_a_fulfilled_wish_are_no_failures() {
+        let words = "Bad Request: message to be replied not found";
+        assert_eq!(
+            judge(refused(400, words)),
+            Verdict::WithoutReply(words.to_owned())
         );
         for words in [
             "Bad Request: message is not modified: specified new message content is the same",

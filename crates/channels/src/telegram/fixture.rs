@@ -94,6 +94,13 @@ impl Api {
         script.replies.push_back((method.to_owned(), reply));
     }
 
+    /// The methods that were called, in order.
+    pub(super) fn methods(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let calls = script.calls.iter();
+        calls.map(|call| call.method.clone()).collect()
+    }
+
     pub(super) fn calls(&self, method: &str) -> Vec<Value> {
         let script = self.script.lock().unwrap();
         script
@@ -145,7 +152,7 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, uri: Uri, body: Bytes)
 
 fn accept(method: &str, next_message: i64) -> Reply {
     match method {
-        "sendMessage" => Reply::ok(&json!({ "message_id": next_message })),
+        send if send.starts_with("send") => Reply::ok(&json!({ "message_id": next_message })),
         "getUpdates" => Reply::Hang,
         _ => Reply::ok(&json!(true)),
     }

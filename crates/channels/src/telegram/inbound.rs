@@ -16,7 +16,7 @@ use switchboard_model::{Json, Tags};
 
 use super::once;
 use super::thread::{Thread, Topic};
-use super::types::{Chat, Happening, Message, Person};
+use super::types::{Chat, Happening, Message, Person, Query};
 
 /// Every kind of update, for `allowed_updates`: some come only to those who name them. Names that a
 /// server does not know it ignores.
@@ -99,6 +99,40 @@ pub(super) fn read(account: &str, raw: &str) -> Update {
         },
         _ => event(kind, raw, once, None, None),
     }
+}
+
+/// What the button that was pressed brings back.
+pub(super) fn pressed(raw: &str) -> Option<String> {
+    let (kind, content) = content(raw)?;
+    if kind != "callback_query" {
+        return None;
+    }
+    parse::<Query>(content)?
+        .data
+        .filter(|data| !data.is_empty())
+}
+
+/// The press of a button as something said: `value`. None where it names no thread.
+pub(super) fn press(account: &str, raw: &str, value: &str) -> Option<Update> {
+    let (kind, content) = content(raw)?;
+    let query = parse::<Query>(content)?;
+    let happening = parse::<Happening>(content)?;
+    let thread = happening_thread(&kind, &happening)?;
+    let mut tags = Tags::new().with("callbackQueryId", &query.id);
+    if let Some(message) = &happening.message {
+        tags.insert("chatId", message.chat.id.to_string());
+        tags.insert("replyTo", message.message_id.to_string());
+    }
+    Some(Update {
+        once: vec!["callback".to_owned(), account.to_owned(), query.id],
+        content: UpdateContent::Message(IncomingMessage {
+            thread,
+            sender: actor(&happening)?,
+            kind: "text".to_owned(),
+            payload: text_payload(value)?,
+            tags,
+        }),
+    })
 }
 
 /// An update as an event that holds nothing but its text: for what cannot be understood, and for

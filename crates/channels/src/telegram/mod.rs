@@ -5,19 +5,23 @@
 //! been shown is never silently sent again. `docs/telegram.md` tells the same to people.
 //!
 //! What never happens here: the bot's token in a log, an error or a `Debug` text; a chat, topic or
-//! person guessed from something that does not name it; Markdown (a later version's).
+//! person guessed from something that does not name it.
 
 mod account;
 mod answer;
 mod backoff;
+mod buttons;
 mod client;
 mod condition;
 mod control;
 mod inbound;
 mod lenient;
+mod markdown;
 mod once;
 mod outbound;
 mod polling;
+mod press;
+mod rich;
 mod split;
 mod target;
 mod thread;

@@ -5,42 +5,36 @@
 //! What never happens here: a part sent without time left on the lease, another chat or topic in
 //! the place of one that refuses.
 
+pub(super) mod keyboard;
+mod payload;
+mod plan;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use switchboard_integration::{Lease, Outbound, Outgoing, Parts, SendOutcome};
 use switchboard_model::{Message, Tags};
 use switchboard_store::SentPart;
 
 use super::account::Account;
 use super::answer::{Verdict, judge, sent_tags};
-use super::split::{MESSAGE_LIMIT, split};
+use super::buttons;
 use super::target::target;
 use super::thread::{Thread, Topic};
+use keyboard::Keyboard;
+use plan::{Call, Plan};
 
 /// With less time than this on the lease nothing is begun.
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
-/// `sendMessage`.
-#[derive(Debug, Serialize)]
-struct SendMessage<'a> {
-    chat_id: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_thread_id: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direct_messages_topic_id: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    business_connection_id: Option<&'a str>,
-    text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reply_parameters: Option<ReplyParameters>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReplyParameters {
-    message_id: i64,
-    allow_sending_without_reply: bool,
+/// How often what was sent had to be said in another way, for the message's tags.
+#[derive(Default)]
+struct Changes {
+    /// Telegram could not parse the formatting.
+    plain: bool,
+    /// Telegram could not get a file: its address went out.
+    link: bool,
 }
 
 #[async_trait]
@@ -66,26 +60,23 @@ impl Account {
         parts: &dyn Parts,
         lease: Lease,
     ) -> Result<Tags, SendOutcome> {
-        let text = text(&outgoing.message).map_err(|error| SendOutcome::Permanent { error })?;
-        let thread =
-            target(&outgoing.conversation.tags).map_err(|unknown| SendOutcome::Permanent {
-                error: format!("{unknown}; mend the tags, then send again"),
-            })?;
-        let texts = split(&text, MESSAGE_LIMIT);
-        if texts.is_empty() {
-            return Err(SendOutcome::Permanent {
-                error: "nothing to send: the text shows nothing".to_owned(),
-            });
-        }
+        let permanent = |error: String| SendOutcome::Permanent { error };
+        let plan = Plan::of(&outgoing.message).map_err(|fault| permanent(fault.to_string()))?;
+        let thread = target(&outgoing.conversation.tags)
+            .map_err(|unknown| permanent(format!("{unknown}; mend the tags, then send again")))?;
         let sent = parts.sent();
+        if sent.is_empty() {
+            self.keep_values(&plan.kept).await?;
+        }
         let next = sent.last().map_or(0, |part| part.part + 1);
         let mut ids: Vec<_> = sent.iter().map(|part| part.external_id.clone()).collect();
-        for (part, text) in (0..).zip(texts).skip(next as usize) {
-            let mut call = SendMessage::to(&thread, text);
+        let mut changes = Changes::default();
+        for (part, mut call) in (0..).zip(plan.calls).skip(next as usize) {
             if part == 0 {
-                call.reply_parameters = reply(&outgoing.message.tags);
+                reply(&outgoing.message.tags, &mut call.parameters);
             }
-            let external_id = self.send_part(call, lease).await?.unwrap_or_default();
+            let id = self.send_part(&thread, call, lease, &mut changes).await?;
+            let external_id = id.unwrap_or_default();
             ids.push(external_id.clone());
             parts
                 .record(SentPart { part, external_id })
@@ -95,31 +86,75 @@ impl Account {
                 })?;
         }
         ids.retain(|id| !id.is_empty());
-        Ok(sent_tags(&ids))
+        let mut tags = sent_tags(&ids);
+        if changes.plain {
+            tags.insert("formatting", "refused");
+        }
+        if changes.link {
+            tags.insert("file", "sent as a link");
+        }
+        Ok(tags)
     }
 
-    /// Sends one part: the id Telegram gave it, or how the try ends.
+    /// Sends one part: the id Telegram gave it, or how the try ends. What Telegram refuses for its
+    /// form goes out once more in a plainer one.
     async fn send_part(
         &self,
-        mut call: SendMessage<'_>,
+        thread: &Thread,
+        mut call: Call,
         lease: Lease,
+        changes: &mut Changes,
     ) -> Result<Option<String>, SendOutcome> {
+        address(thread, &mut call.parameters);
         loop {
             let limit = self.time_limit(lease).ok_or_else(|| SendOutcome::Retry {
                 error: "the time for this try is over; going on in the next".to_owned(),
             })?;
-            match judge(self.client.call("sendMessage", &call, limit).await) {
+            let answer = self.client.call(call.method, &call.parameters, limit).await;
+            match judge(answer) {
                 Verdict::Taken(id) => return Ok(id.map(|id| id.to_string())),
                 Verdict::Moot => return Ok(None),
-                Verdict::WithoutReply if call.reply_parameters.take().is_some() => {}
-                Verdict::WithoutReply => {
-                    return Err(SendOutcome::Permanent {
-                        error: "Bad Request: message to be replied not found".to_owned(),
-                    });
+                Verdict::WithoutReply(error) => {
+                    if call.parameters.remove("reply_parameters").is_none() {
+                        return Err(SendOutcome::Permanent { error });
+                    }
+                }
+                Verdict::Plainly(error) => {
+                    let Some((field, text)) = call.plain.take() else {
+                        return Err(SendOutcome::Permanent { error });
+                    };
+                    call.parameters.remove("parse_mode");
+                    call.parameters.insert(field.to_owned(), text.into());
+                    changes.plain = true;
+                }
+                Verdict::WithoutFile(error) => {
+                    let Some(mut instead) = call.instead.take() else {
+                        return Err(SendOutcome::Permanent { error });
+                    };
+                    if let Some(reply) = call.parameters.remove("reply_parameters") {
+                        instead
+                            .parameters
+                            .insert("reply_parameters".to_owned(), reply);
+                    }
+                    address(thread, &mut instead.parameters);
+                    call = *instead;
+                    changes.link = true;
                 }
                 Verdict::Over(outcome) => return Err(outcome),
             }
         }
+    }
+
+    /// Keeps the values of buttons that are too long to travel, before the buttons are shown.
+    async fn keep_values(&self, values: &[String]) -> Result<(), SendOutcome> {
+        for value in values {
+            buttons::keep(&self.engine, &self.integration, value)
+                .await
+                .map_err(|error| SendOutcome::Retry {
+                    error: format!("a button's value could not be kept: {error}"),
+                })?;
+        }
+        Ok(())
     }
 
     /// A request must be over well before the lease is: then somebody else may send.
@@ -129,70 +164,49 @@ impl Account {
     }
 }
 
-impl<'a> SendMessage<'a> {
-    fn to(thread: &'a Thread, text: &'a str) -> Self {
-        let (forum, direct) = match thread.topic {
-            Topic::None => (None, None),
-            Topic::Forum(topic) => (Some(topic), None),
-            Topic::Direct(topic) => (None, Some(topic)),
-        };
-        Self {
-            chat_id: thread.chat,
-            message_thread_id: forum,
-            direct_messages_topic_id: direct,
-            business_connection_id: thread.business.as_deref(),
-            text,
-            reply_parameters: None,
+/// A page of the buttons of one item of a message, as Telegram takes it.
+pub(super) fn page(message: &Message, item: usize, page: usize) -> Option<Value> {
+    let items = payload::read(&message.kind, &message.payload).ok()?;
+    let buttons = items.get(item)?.buttons()?;
+    let keyboard = Keyboard::page(buttons, &message.id.to_string(), item, page)?;
+    Some(keyboard.markup())
+}
+
+/// Where a call goes to.
+fn address(thread: &Thread, parameters: &mut Map<String, Value>) {
+    let mut set = |field: &str, value: Value| parameters.insert(field.to_owned(), value);
+    set("chat_id", thread.chat.into());
+    match thread.topic {
+        Topic::None => {}
+        Topic::Forum(topic) => {
+            set("message_thread_id", topic.into());
+        }
+        Topic::Direct(topic) => {
+            set("direct_messages_topic_id", topic.into());
         }
     }
-}
-
-/// The text of a message. Markdown goes out as it is written, as plain text.
-fn text(message: &Message) -> Result<String, String> {
-    #[derive(Deserialize)]
-    struct Text {
-        text: String,
-    }
-    #[derive(Deserialize)]
-    struct Markdown {
-        markdown: String,
-    }
-    let missing = |field: &str| {
-        format!(
-            "a message of type {} must have the string payload.{field}",
-            message.kind
-        )
-    };
-    match message.kind.as_str() {
-        "text" => message
-            .payload
-            .read::<Text>()
-            .map(|payload| payload.text)
-            .map_err(|_| missing("text")),
-        "markdown" => message
-            .payload
-            .read::<Markdown>()
-            .map(|payload| payload.markdown)
-            .map_err(|_| missing("markdown")),
-        other => Err(format!(
-            "messages of type {other} are not supported on Telegram yet; send text"
-        )),
+    if let Some(business) = &thread.business {
+        set("business_connection_id", business.as_str().into());
     }
 }
 
-fn reply(tags: &Tags) -> Option<ReplyParameters> {
-    let message_id = tags.get("replyTo")?.parse().ok().filter(|id| *id > 0)?;
-    Some(ReplyParameters {
-        message_id,
+/// What a message answers.
+fn reply(tags: &Tags, parameters: &mut Map<String, Value>) {
+    let number = tags.get("replyTo").and_then(|id| id.parse().ok());
+    if let Some(id) = number.filter(|id: &i64| *id > 0) {
         // Losing the answer for a message that was deleted would be worse.
-        allow_sending_without_reply: true,
-    })
+        let reply = json!({ "message_id": id, "allow_sending_without_reply": true });
+        parameters.insert("reply_parameters".to_owned(), reply);
+    }
 }
 
 /// The parameters of a text to a thread, as Telegram gets them.
 #[cfg(test)]
-pub(super) fn parameters(thread: &Thread) -> serde_json::Value {
-    serde_json::to_value(SendMessage::to(thread, "text")).unwrap_or_default()
+pub(super) fn parameters(thread: &Thread) -> Value {
+    let mut parameters = Map::new();
+    parameters.insert("text".to_owned(), "text".into());
+    address(thread, &mut parameters);
+    parameters.into()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::client::{Answer, Refusal};
 use super::control::Failure;
 use super::inbound;
 use super::once;
+use super::press::Press;
 
 /// After a week without updates Telegram may number them anew, also lower. An older position could
 /// skip those, so it is no longer used.
@@ -160,13 +161,20 @@ impl<'a> Poller<'a> {
                 "Telegram's answer cannot be read; trying again".to_owned(),
             ));
         };
-        let items: Vec<_> = raw
-            .into_iter()
-            .map(|raw| Item {
+        let mut items = Vec::with_capacity(raw.len());
+        for raw in raw {
+            items.push(Item {
                 raw: raw.get(),
                 id: once::update_id(raw.get()),
-                update: inbound::read(&self.account.number, raw.get()),
-            })
+                update: match self.account.read(raw.get()).await {
+                    Ok(update) => update,
+                    Err(error) => return self.fail(&store_failure(&error)),
+                },
+            });
+        }
+        let presses: Vec<_> = items
+            .iter()
+            .filter_map(|item| Press::of(item.raw))
             .collect();
         if !items.is_empty() && items.iter().all(|item| item.id.is_none()) {
             // They are kept, once; but they cannot be confirmed, and will come again.
@@ -179,7 +187,10 @@ impl<'a> Poller<'a> {
             };
         }
         match self.ingest(items).await {
-            Ok(news) => self.succeed(news),
+            Ok(news) => {
+                self.account.answer_presses(presses);
+                self.succeed(news)
+            }
             Err(error) => self.fail(&store_failure(&error)),
         }
     }

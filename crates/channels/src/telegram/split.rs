@@ -1,41 +1,16 @@
-//! Cuts a text into messages that Telegram takes.
+//! Where a text may be cut into messages that Telegram takes (`rich.rs` cuts it).
 //!
-//! Promises: each part has at most the given number of UTF-16 units (Telegram's measure), shows
-//! something, and never breaks a character; put together the parts are the text, but for white
-//! space (and parts that show nothing) at the seams. The time grows with the text's length only.
+//! Promises: a piece has at most the given number of UTF-16 units (Telegram's measure), and no
+//! character is broken. The time grows with the text's length only.
 
 use unicode_segmentation::GraphemeCursor;
-
-use super::visible::is_visible;
 
 /// The most UTF-16 units in one message (Bot API, `sendMessage`).
 pub(super) const MESSAGE_LIMIT: usize = 4096;
 
-/// Cuts `text` into parts of at most `limit` UTF-16 units. Empty if the text shows nothing.
-pub(super) fn split(text: &str, limit: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    loop {
-        let window = window(rest, limit);
-        let (part, next) = if window == rest.len() {
-            (rest, "")
-        } else {
-            let cut = cut(rest, window);
-            (rest[..cut].trim_end(), rest[cut..].trim_start())
-        };
-        if part.chars().any(is_visible) {
-            parts.push(part);
-        }
-        if next.is_empty() {
-            return parts;
-        }
-        rest = next;
-    }
-}
-
 /// How many bytes of `text` fit into `limit` UTF-16 units. At least one character, so that a limit
 /// of one unit cannot hang on a character of two.
-fn window(text: &str, limit: usize) -> usize {
+pub(super) fn window(text: &str, limit: usize) -> usize {
     let mut units = 0;
     for (at, c) in text.char_indices() {
         units += c.len_utf16();
@@ -48,7 +23,7 @@ fn window(text: &str, limit: usize) -> usize {
 
 /// Where to cut `text`, of which `window` bytes fit: at the last line break of the window's second
 /// half, else at its last space, else where no character is broken.
-fn cut(text: &str, window: usize) -> usize {
+pub(super) fn cut(text: &str, window: usize) -> usize {
     // A break right behind the window leaves the whole window as it is.
     let behind = text[window..].chars().next();
     let mut space = behind.filter(|c| may_break(*c)).map(|_| window);
@@ -101,14 +76,22 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::rich::Rich;
+    use super::super::visible::is_visible;
     use super::*;
+
+    fn split(text: &str, limit: usize) -> Vec<String> {
+        let parts = Rich::from(text).split(limit, limit);
+        parts.iter().map(|part| part.text().to_owned()).collect()
+    }
 
     fn units(text: &str) -> usize {
         text.encode_utf16().count()
     }
 
     fn lengths(text: &str) -> Vec<usize> {
-        split(text, MESSAGE_LIMIT).into_iter().map(units).collect()
+        let parts = split(text, MESSAGE_LIMIT);
+        parts.iter().map(|part| units(part)).collect()
     }
 
     #[test]

@@ -95,3 +95,10 @@ pub(super) struct Happening {
     pub(super) message_thread_id: Option<i64>,
     pub(super) business_connection_id: Option<String>,
 }
+
+/// Of a `CallbackQuery`, what is its own.
+#[derive(Debug, Deserialize)]
+pub(super) struct Query {
+    pub(super) id: String,
+    pub(super) data: Option<String>,
+}

@@ -23,6 +23,7 @@ use super::control::Failure;
 use super::inbound;
 use super::lenient::lenient;
 use super::polling::is_passing;
+use super::press::Press;
 
 /// The header in which Telegram sends the secret (Bot API, `setWebhook`).
 const SECRET_HEADER: &str = "x-telegram-bot-api-secret-token";
@@ -66,7 +67,13 @@ impl Webhook for Account {
         }
         let body = String::from_utf8_lossy(&request.body);
         let stored = match serde_json::from_str::<&RawValue>(&body) {
-            Ok(raw) => self.ingest_update(raw.get()).await,
+            Ok(raw) => {
+                let stored = self.ingest_update(raw.get()).await;
+                if stored.is_ok() {
+                    self.answer_presses(Press::of(raw.get()).into_iter().collect());
+                }
+                stored
+            }
             // Who knows the secret speaks for Telegram, which would send it again for a day and
             // nothing else of its chat meanwhile.
             Err(_) => {
@@ -181,7 +188,7 @@ impl Account {
     }
 
     async fn ingest_update(&self, raw: &str) -> Result<(), Error> {
-        match self.ingest_one(inbound::read(&self.number, raw)).await {
+        match self.ingest_one(self.read(raw).await?).await {
             Err(error) if !is_passing(&error) => {
                 self.ingest_one(inbound::unreadable(&self.number, raw))
                     .await
@@ -200,3 +207,5 @@ impl Account {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::request;

@@ -207,6 +207,12 @@ async fn tg_out_014_every_part_goes_to_the_topic() {
         assert_eq!(call["chat_id"], -1_002_100_000_001_i64);
         assert_eq!(call["message_thread_id"], 42);
     }
+    let image = &case("tg-out-014")["input"]["messages"][1];
+    desk.send(&desk.outgoing(&chat, "image", &image["payload"]))
+        .await;
+    let photo = &desk.api.calls("sendPhoto")[0];
+    assert_eq!(photo["chat_id"], -1_002_100_000_001_i64);
+    assert_eq!(photo["message_thread_id"], 42);
 }
 
 #[tokio::test]
@@ -290,8 +296,8 @@ async fn what_cannot_be_sent_says_so_and_calls_nobody() {
         (
             "501",
             "image",
-            json!({ "imageUrl": "https://ex.test/a.png" }),
-            "not supported",
+            json!({ "imageUrl": "a.png" }),
+            "payload.imageUrl",
         ),
         ("501", "text", json!({ "txt": "x" }), "payload.text"),
         ("501", "text", json!({ "text": 5 }), "payload.text"),
@@ -331,12 +337,13 @@ async fn a_topic_is_never_answered_in_general() {
 }
 
 #[tokio::test]
-async fn markdown_goes_out_as_it_is_written() {
+async fn markdown_goes_out_as_html() {
     let desk = Desk::new().await;
     let payload = json!({ "markdown": "**bold** `x_1`" });
     desk.send(&desk.outgoing(&[("id", "501")], "markdown", &payload))
         .await;
-    assert_eq!(joined(&desk), "**bold** `x_1`");
+    assert_eq!(joined(&desk), "<b>bold</b> <code>x_1</code>");
+    assert_eq!(desk.sent()[0]["parse_mode"], "HTML");
 }
 
 #[tokio::test]
@@ -523,13 +530,163 @@ async fn tg_fail_007_refused_hung_and_reset_connections_are_told_apart() {
 }
 
 #[tokio::test]
-async fn tg_fail_008_text_that_cannot_be_parsed_is_not_sent_twice() {
+async fn tg_fail_008_what_cannot_be_parsed_goes_out_once_more_without_formatting() {
+    let place = [("id", "-1002100000001/42")];
+    let case = case("tg-fail-008");
+    let answer = &case["input"]["answers"][0];
+    let card = &case["input"]["send"][0];
     let desk = Desk::new().await;
-    let words = "Bad Request: can't parse entities: Can't find end of the entity";
-    desk.api.script("sendMessage", Reply::refused(400, words));
-    // It went out as plain text, so the same once more would fail the same way.
+    let message = desk.outgoing(&place, card["type"].as_str().unwrap(), &card["payload"]);
+    desk.api
+        .script("sendMessage", Reply::Json(400, answer["body"].clone()));
+    let SendOutcome::Done(tags) = desk.send(&message).await else {
+        panic!("not sent")
+    };
+    assert_eq!(tags.get("formatting"), Some("refused"));
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0]["text"], "<b>*odd_</b>");
+    assert_eq!(sent[1]["text"], "*odd_");
+    assert_eq!(sent[1].get("parse_mode"), None);
+    assert_eq!(sent[1]["message_thread_id"], 42);
+    assert_eq!(sent[1]["reply_markup"], sent[0]["reply_markup"]);
+
+    // It fails then; and what was plain from the start is not sent again.
+    let words = answer["body"]["description"].as_str().unwrap();
+    for _ in 0..2 {
+        desk.api
+            .script("sendMessage", Reply::Json(400, answer["body"].clone()));
+    }
+    assert_eq!(desk.send(&message).await, permanent(words));
+    assert_eq!(desk.sent().len(), 4);
+    desk.api
+        .script("sendMessage", Reply::Json(400, answer["body"].clone()));
     assert_eq!(desk.send(&desk.text("x")).await, permanent(words));
+    assert_eq!(desk.sent().len(), 5);
+}
+
+#[tokio::test]
+async fn tg_out_011_a_long_caption_goes_on_as_text() {
+    let desk = Desk::new().await;
+    let case = case("tg-out-011");
+    let payload = &case["input"]["messages"][0]["payload"];
+    let caption = generated(&payload["caption"]);
+    let payload = json!({ "imageUrl": payload["imageUrl"], "caption": caption });
+    let outcome = desk
+        .send(&desk.outgoing(&[("id", "501")], "image", &payload))
+        .await;
+    assert!(matches!(outcome, SendOutcome::Done(_)), "{outcome:?}");
+    let photos = desk.api.calls("sendPhoto");
+    assert_eq!(photos.len(), 1);
+    assert_eq!(photos[0]["photo"], "https://ex.test/a.png");
+    let shown = photos[0]["caption"].as_str().unwrap();
+    assert!(shown.encode_utf16().count() <= 1024);
     assert_eq!(desk.sent().len(), 1);
+    assert_eq!(format!("{shown} {}", joined(&desk)), caption);
+    assert_eq!(desk.api.methods(), ["sendPhoto", "sendMessage"]);
+}
+
+#[tokio::test]
+async fn tg_out_012_what_a_button_brings_back_fits_and_is_kept() {
+    let desk = Desk::new().await;
+    let payload = json!({
+        "title": "Книги",
+        "actions": case("tg-out-012")["input"]["messages"][0]["payload"]["actions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|action| json!({
+                "action": action["action"],
+                "label": action["label"],
+                "value": generated(&action["value"]),
+            }))
+            .collect::<Value>(),
+    });
+    let message = desk.outgoing(&[("id", "501")], "card", &payload);
+    assert!(matches!(desk.send(&message).await, SendOutcome::Done(_)));
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 1);
+    let rows = sent[0]["reply_markup"]["inline_keyboard"]
+        .as_array()
+        .unwrap();
+    let data: std::collections::BTreeSet<_> = rows
+        .iter()
+        .map(|row| row[0]["callback_data"].as_str().unwrap())
+        .collect();
+    assert_eq!(data.len(), 3);
+    assert!(data.iter().all(|data| (1..=64).contains(&data.len())));
+    let (engine, integration) = (&desk.bench.engine, &desk.bench.integration);
+    let mut kept = Vec::new();
+    for data in data {
+        kept.extend(buttons::find(engine, integration, data).await.unwrap());
+    }
+    kept.sort();
+    let long = "раздел_книги_страница_раздел_книги_0_все";
+    assert_eq!(kept, ["w".repeat(65), long.to_owned()]);
+}
+
+#[tokio::test]
+async fn tg_out_013_cards_with_and_without_pictures() {
+    let desk = Desk::new().await;
+    let payload = &case("tg-out-013")["input"]["messages"][0]["payload"];
+    let outcome = desk
+        .send(&desk.outgoing(&[("id", "501")], "carousel", payload))
+        .await;
+    assert!(matches!(outcome, SendOutcome::Done(_)), "{outcome:?}");
+    assert_eq!(
+        desk.api.methods(),
+        ["sendPhoto", "sendMessage", "sendMessage"]
+    );
+    let photo = &desk.api.calls("sendPhoto")[0];
+    assert_eq!(photo["caption"], "<b>One</b>");
+    assert_eq!(
+        photo["reply_markup"],
+        json!({ "inline_keyboard": [[{ "text": "Open", "url": "https://ex.test/1" }]] })
+    );
+    let sent = desk.sent();
+    assert_eq!(sent[0]["text"], "<b>Two</b>");
+    assert_eq!(sent[0].get("reply_markup"), None);
+    assert_eq!(sent[1]["text"], "<b>Three</b>");
+    assert_eq!(
+        sent[1]["reply_markup"],
+        json!({ "inline_keyboard": [[{ "text": "Take", "callback_data": "take three" }]] })
+    );
+}
+
+#[tokio::test]
+async fn tg_fail_012_a_file_that_telegram_cannot_get_goes_out_as_its_address() {
+    let case = case("tg-fail-012");
+    for (at, method, shown) in [
+        (0, "sendPhoto", "plan\nhttps://ex.test/p.png"),
+        (1, "sendDocument", "p\nhttps://ex.test/p.bin"),
+    ] {
+        let desk = Desk::new().await;
+        let input = &case["input"]["cases"][at];
+        let send = &input["send"][0];
+        let body = input["answers"][0]["body"].clone();
+        desk.api.script(method, Reply::Json(400, body));
+        let kind = send["type"].as_str().unwrap();
+        let mut message = desk.outgoing(&[("id", "501")], kind, &send["payload"]);
+        message.message.tags.insert("replyTo", "5");
+        let SendOutcome::Done(tags) = desk.send(&message).await else {
+            panic!("not sent")
+        };
+        assert_eq!(tags.get("file"), Some("sent as a link"));
+        assert_eq!(desk.api.calls(method).len(), 1);
+        assert_eq!(joined(&desk), shown);
+        assert_eq!(desk.sent()[0]["reply_parameters"]["message_id"], 5);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_about_the_file_is_final() {
+    let desk = Desk::new().await;
+    let words = "Bad Request: not enough rights to send photos to the chat";
+    desk.api.script("sendPhoto", Reply::refused(400, words));
+    let payload = json!({ "imageUrl": "https://ex.test/a.png" });
+    let message = desk.outgoing(&[("id", "501")], "image", &payload);
+    assert_eq!(desk.send(&message).await, permanent(words));
+    assert!(desk.sent().is_empty());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use switchboard_model::EventPayload;
 use super::super::fixture::{Api, Bench, Reply, case, until};
 use super::*;
 
-fn request(account: &Account, body: &Value) -> WebhookRequest {
+pub(in crate::telegram) fn request(account: &Account, body: &Value) -> WebhookRequest {
     WebhookRequest {
         method: "POST".to_owned(),
         path: "/".to_owned(),

@@ -1,0 +1,117 @@
+use proptest::prelude::*;
+
+use super::super::fixture::case;
+use super::super::markdown;
+use super::*;
+
+/// What of the parts is code.
+fn code(parts: &[Rich]) -> String {
+    let code = |part: &Rich| -> String {
+        let spans = part.spans.iter();
+        spans
+            .filter(|span| matches!(span.style, Style::Pre(_)))
+            .map(|span| &part.text[span.range.clone()])
+            .collect()
+    };
+    parts.iter().map(code).collect()
+}
+
+#[test]
+fn tg_out_004_a_long_block_of_code_is_closed_and_opened_again_between_lines() {
+    assert!(case("tg-out-004")["input"]["messages"][0]["payload"]["markdown"].is_object());
+    let block = "value = compute(1, 2, 3)  # step\n".repeat(200);
+    let rich = markdown::read(&format!(
+        "Here it is:\n\n```python\n{block}```\n\nThat is all."
+    ));
+    let parts = rich.messages();
+    assert_eq!(parts.len(), 2);
+    for part in &parts {
+        assert!(part.units() <= MESSAGE_LIMIT);
+        assert_well_formed(&part.html());
+        assert!(
+            part.html()
+                .contains("<pre><code class=\"language-python\">value")
+        );
+    }
+    assert_eq!(code(&parts), block.trim_end());
+    assert!(parts[0].text.starts_with("Here it is:\n\nvalue"));
+    assert!(parts[1].text.ends_with("step\n\nThat is all."));
+}
+
+#[test]
+fn indentation_at_a_cut_is_code_too() {
+    let block = "    deep()\n".repeat(600);
+    let parts = markdown::read(&format!("```\n{block}```")).messages();
+    assert!(parts.len() > 1);
+    assert!(parts.iter().all(|part| part.text.starts_with("    deep()")));
+    assert_eq!(code(&parts), block.trim_end());
+}
+
+#[test]
+fn what_is_formatted_as_one_is_not_cut_while_it_fits() {
+    let text = format!("{} **{}** end", "a ".repeat(15), "b ".repeat(10).trim_end());
+    let parts = markdown::read(&text).split(40, 40);
+    assert_eq!(parts.len(), 2);
+    assert_eq!(
+        parts[1].html(),
+        format!("<b>{}</b> end", "b ".repeat(10).trim_end())
+    );
+
+    // What fits nowhere is closed and opened again.
+    let long = markdown::read(&format!("x *{}*", "word ".repeat(40).trim_end()));
+    let parts = long.split(50, 50);
+    assert!(parts.len() >= 4);
+    for part in &parts {
+        assert!(part.units() <= 50);
+        assert!(part.html().contains("<i>word"), "{}", part.html());
+    }
+}
+
+#[test]
+fn the_first_part_may_be_shorter() {
+    let rich = Rich::from("word ".repeat(300).as_str());
+    let parts = rich.split(1024, MESSAGE_LIMIT);
+    assert_eq!(parts.len(), 2);
+    assert!(parts[0].units() <= 1024);
+}
+
+#[test]
+fn long_addresses_count_for_the_servers_other_limit() {
+    let address = format!("https://ex.test/{}", "x".repeat(2000));
+    let links: Vec<_> = (0..40).map(|n| format!("[n{n}]({address})")).collect();
+    let parts = markdown::read(&links.join(" ")).messages();
+    assert!(parts.len() > 1);
+    for part in &parts {
+        assert!(part.html().len() <= RAW_LIMIT);
+        assert_well_formed(&part.html());
+    }
+    let shown: Vec<_> = parts.iter().flat_map(|part| part.text.split(' ')).collect();
+    assert_eq!(shown.len(), 40);
+}
+
+#[test]
+fn what_shows_nothing_has_no_parts() {
+    for text in ["", " \n", "\u{200b}", "****"] {
+        assert_eq!(Rich::from(text).is_blank(), text != "****");
+    }
+    assert!(Rich::from(" \u{200b}\n ").messages().is_empty());
+}
+
+proptest! {
+    #[test]
+    fn parts_fit_are_balanced_and_lose_white_space_only(
+        markdown in "([a-zé🙂]{1,12}|[*_`~>]|\n|\n\n| |```\n|\\*\\*|- ){0,80}",
+        limit in 8_usize..60,
+    ) {
+        let rich = markdown::read(&markdown);
+        let parts = rich.split(limit, limit);
+        for part in &parts {
+            prop_assert!(part.units() <= limit, "{part:?}");
+            prop_assert!(!part.is_blank());
+            assert_well_formed(&part.html());
+        }
+        let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace()).collect() };
+        let joined: String = parts.iter().map(|part| letters(&part.text)).collect();
+        prop_assert_eq!(joined, letters(&rich.text));
+    }
+}
