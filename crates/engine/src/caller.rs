@@ -55,7 +55,7 @@ impl Engine {
             .store()
             .find_token(keys::token_hash(token))
             .await?
-            .filter(|token| token.revoked_at.is_none())
+            .filter(|token| !token.has_ended(self.env().now()))
             .ok_or_else(|| unauthorized("this token is unknown or revoked; create another"))?;
 
         let forbidden = |header: &str| Error::Forbidden {

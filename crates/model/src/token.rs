@@ -19,6 +19,13 @@ pub struct Token {
     pub hint: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Since when it is refused.
+    /// From when on it is refused; it may lie ahead, while another takes its place.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl Token {
+    /// Whether it is refused at this time.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_some_and(|end| end <= now)
+    }
 }

@@ -6,8 +6,8 @@ use switchboard_model::{
     Bot, BotId, Error, Integration, IntegrationId, Kind, Result, Timestamp, Token, TokenId, UserId,
 };
 use switchboard_store::{
-    AccessStore, CreateBot, IntegrationChange, NewIntegration, NewToken, NewUser, SealedSecret,
-    TokenHash,
+    AccessStore, CreateBot, IntegrationChange, NewIntegration, NewToken, NewUser, RotateToken,
+    SealedSecret, TokenHash, UserUpdate,
 };
 
 use crate::failure::Done;
@@ -61,7 +61,9 @@ const TOKENS: &str = concat!(
     select_token!(),
     " WHERE t.bot = (SELECT id FROM bot WHERE public = ?1) ORDER BY t.id"
 );
-const REVOKE: &str = "UPDATE token SET revoked_at = ?2 WHERE public = ?1 AND revoked_at IS NULL";
+const REVOKE: &str = "UPDATE token SET revoked_at = ?2
+    WHERE public = ?1 AND (revoked_at IS NULL OR revoked_at > ?2)";
+const RENAME_BOT: &str = "UPDATE bot SET name = ?2 WHERE public = ?1";
 
 fn taken(field: &str, reason: &str) -> Error {
     Error::AlreadyExists {
@@ -211,6 +213,35 @@ fn revoke_token(tx: &mut Tx<'_>, bot: BotId, id: TokenId, now: Timestamp) -> Don
     rows::one(tx.connection, TOKEN, keys, token)
 }
 
+fn rotate_token(tx: &mut Tx<'_>, command: &RotateToken) -> Done<Option<Token>> {
+    let keys = [command.id.to_bytes(), command.bot.to_bytes()];
+    let Some(old) = rows::one(tx.connection, TOKEN, keys, token)? else {
+        return Ok(None);
+    };
+    if old.has_ended(command.now) {
+        return Err(Error::invalid(
+            "id",
+            "expected a token that is still taken; this one has ended, create another",
+        )
+        .into());
+    }
+    create_token(tx, &command.new)?;
+    revoke_token(tx, command.bot, command.id, command.ends)
+}
+
+fn rename_bot(tx: &mut Tx<'_>, id: BotId, name: &str, now: Timestamp) -> Done<Option<Bot>> {
+    let key = id.to_bytes();
+    if rows::execute(tx.connection, RENAME_BOT, params![key, name])? == 0 {
+        return Ok(None);
+    }
+    let update = UserUpdate {
+        name: Some(Some(name.to_owned())),
+        ..UserUpdate::default()
+    };
+    user::update(tx, id, UserId::from(id), update, now)?;
+    rows::one(tx.connection, BOT, [key], bot)
+}
+
 fn bot(row: &Row<'_>) -> rusqlite::Result<Bot> {
     Ok(Bot {
         id: BotId::from_bytes(row.get(0)?),
@@ -258,6 +289,11 @@ impl AccessStore for SqliteStore {
 
     async fn list_bots(&self) -> Result<Vec<Bot>> {
         self.read(|connection| rows::all(connection, BOTS, [], bot))
+    }
+
+    async fn rename_bot(&self, id: BotId, name: &str, now: Timestamp) -> Result<Option<Bot>> {
+        let name = name.to_owned();
+        self.write(move |tx| rename_bot(tx, id, &name, now)).await
     }
 
     async fn create_integration(&self, command: NewIntegration) -> Result<()> {
@@ -308,5 +344,9 @@ impl AccessStore for SqliteStore {
 
     async fn revoke_token(&self, bot: BotId, id: TokenId, now: Timestamp) -> Result<Option<Token>> {
         self.write(move |tx| revoke_token(tx, bot, id, now)).await
+    }
+
+    async fn rotate_token(&self, command: RotateToken) -> Result<Option<Token>> {
+        self.write(move |tx| rotate_token(tx, &command)).await
     }
 }

@@ -26,6 +26,7 @@ const INSERT: &str = "INSERT INTO conversation
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
 const RETAG: &str =
     "UPDATE conversation SET tags = ?2, aliases = ?3, updated_at = ?4 WHERE id = ?1";
+const RESET: &str = "UPDATE conversation SET reset_at = ?2, updated_at = ?2 WHERE id = ?1";
 const DELETE: &str = "UPDATE conversation SET deleted_at = ?2 WHERE id = ?1";
 const BY_PUBLIC: &str = concat!(
     rows::select_conversation!(),
@@ -175,7 +176,13 @@ fn retag(
             now.as_millis()
         ],
     )?;
-    CONVERSATIONS.replace(connection, row.bot, row.id, &before, &indexed(row))
+    CONVERSATIONS.replace(
+        connection,
+        row.index_scope(),
+        row.id,
+        &before,
+        &indexed(row),
+    )
 }
 
 /// What the index says of it.
@@ -273,10 +280,38 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: ConversationId, now: Timestamp) -> Do
     };
     rows::execute(tx.connection, DELETE, params![row.id, now.as_millis()])?;
     let none = BTreeSet::new();
-    CONVERSATIONS.replace(tx.connection, row.bot, row.id, &indexed(&row), &none)?;
+    CONVERSATIONS.replace(
+        tx.connection,
+        row.index_scope(),
+        row.id,
+        &indexed(&row),
+        &none,
+    )?;
     sweep::later(tx.connection, StateKind::Conversation, row.id)?;
     tx.conversation_changed(id);
     Ok(true)
+}
+
+fn reset(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: ConversationId,
+    now: Timestamp,
+) -> Done<Option<Conversation>> {
+    let Some(mut row) = by_public(tx.connection, bot, id)? else {
+        return Ok(None);
+    };
+    if row.reset {
+        return Ok(Some(row.value));
+    }
+    rows::execute(tx.connection, RESET, params![row.id, now.as_millis()])?;
+    let (pairs, none) = (indexed(&row), BTreeSet::new());
+    CONVERSATIONS.replace(tx.connection, row.index_scope(), row.id, &pairs, &none)?;
+    row.reset = true;
+    row.value.updated_at = now;
+    CONVERSATIONS.replace(tx.connection, row.index_scope(), row.id, &none, &pairs)?;
+    tx.conversation_changed(id);
+    Ok(Some(row.value))
 }
 
 fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
@@ -290,6 +325,7 @@ fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
     };
     if let Some(other) = find(tx.connection, scope, &command.identity)?
         && other.id != row.id
+        && !row.reset
     {
         return Ok(Rekeyed::Occupied(other.value.id));
     }
@@ -379,6 +415,15 @@ impl ConversationStore for SqliteStore {
         now: Timestamp,
     ) -> Result<bool> {
         self.write(move |tx| delete(tx, bot, id, now)).await
+    }
+
+    async fn reset_conversation(
+        &self,
+        bot: BotId,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<Option<Conversation>> {
+        self.write(move |tx| reset(tx, bot, id, now)).await
     }
 
     async fn rekey_conversation(&self, command: Rekey) -> Result<Rekeyed> {

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use switchboard_model::{
-    BotId, ConversationId, DeliveryId, Direction, Result, TagPatch, Tags, Timestamp, UserId,
+    BotId, ConversationId, DeliveryId, Direction, MessageId, Result, TagPatch, Tags, Timestamp,
+    UserId,
 };
 use switchboard_store::{
     Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
@@ -357,6 +358,26 @@ impl DeliveryStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<DeliveryRecord>> {
         self.write(move |tx| record::replay(tx, bot, id, now)).await
+    }
+
+    async fn message_deliveries(
+        &self,
+        bot: BotId,
+        message: MessageId,
+    ) -> Result<Vec<DeliveryRecord>> {
+        self.read(
+            |connection| Ok(record::of_message(connection, bot, message)?.unwrap_or_default()),
+        )
+    }
+
+    async fn replay_message(
+        &self,
+        bot: BotId,
+        message: MessageId,
+        now: Timestamp,
+    ) -> Result<Option<DeliveryRecord>> {
+        self.write(move |tx| record::replay_message(tx, bot, message, now))
+            .await
     }
 
     async fn is_busy(&self, bot: BotId, conversation: ConversationId) -> Result<bool> {

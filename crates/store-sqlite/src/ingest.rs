@@ -2,11 +2,14 @@
 
 use async_trait::async_trait;
 use ring::digest;
-use rusqlite::{Connection, params};
-use switchboard_model::{Direction, IntegrationId, Result, Tags, Timestamp};
+use rusqlite::{Connection, Row, params};
+use switchboard_model::{
+    BotId, ConversationId, Direction, EventId, IntegrationId, MessageId, Result, Tags, Timestamp,
+    UserId,
+};
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested, Key,
-    NewUser, PollPosition, Sender,
+    NewUser, PollPosition, Sender, Taken,
 };
 
 use crate::failure::Done;
@@ -18,6 +21,14 @@ use crate::{SqliteStore, conversation, event, message, user};
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
+const TAKEN_MESSAGE: &str = "SELECT m.public, c.public, u.public FROM message m
+    LEFT JOIN conversation c ON c.id = m.conversation AND c.deleted_at IS NULL
+    LEFT JOIN user u ON u.id = m.user AND u.deleted_at IS NULL
+    WHERE m.once = ?1";
+const TAKEN_EVENT: &str = "SELECT e.public, c.public, u.public FROM event e
+    LEFT JOIN conversation c ON c.id = e.conversation AND c.deleted_at IS NULL
+    LEFT JOIN user u ON u.id = e.user AND u.deleted_at IS NULL
+    WHERE e.once = ?1";
 const SET_POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
     VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (integration, account) DO UPDATE SET next = ?3, at = ?4";
@@ -179,6 +190,47 @@ impl Intake<'_> {
     }
 }
 
+fn find_taken(
+    connection: &Connection,
+    bot: BotId,
+    integration: IntegrationId,
+    once: Key,
+) -> Done<Option<Taken>> {
+    if rows::integration(connection, bot, integration)?.is_none() {
+        return Ok(None);
+    }
+    let once = scoped(integration, once);
+    let message = rows::one(connection, TAKEN_MESSAGE, [once], |row| {
+        Ok(Taken {
+            message: Some(MessageId::from_bytes(row.get(0)?)),
+            ..places(row)?
+        })
+    })?;
+    if message.is_some() {
+        return Ok(message);
+    }
+    let event = rows::one(connection, TAKEN_EVENT, [once], |row| {
+        Ok(Taken {
+            event: Some(EventId::from_bytes(row.get(0)?)),
+            ..places(row)?
+        })
+    })?;
+    if event.is_some() {
+        return Ok(event);
+    }
+    let seen = rows::value(connection, SEEN, [once])? == Some(true);
+    Ok(seen.then(Taken::default))
+}
+
+fn places(row: &Row<'_>) -> rusqlite::Result<Taken> {
+    let (conversation, user): (Option<[u8; 16]>, Option<[u8; 16]>) = (row.get(1)?, row.get(2)?);
+    Ok(Taken {
+        conversation: conversation.map(ConversationId::from_bytes),
+        user: user.map(UserId::from_bytes),
+        ..Taken::default()
+    })
+}
+
 /// A key as it is stored: two integrations never share one, whatever their channels make of it.
 fn scoped(integration: IntegrationId, key: Key) -> [u8; 16] {
     let mut context = digest::Context::new(&digest::SHA256);
@@ -214,6 +266,15 @@ fn write_position(
 impl IngestStore for SqliteStore {
     async fn ingest(&self, batch: Batch) -> Result<Vec<Ingested>> {
         self.write(move |tx| ingest(tx, &batch)).await
+    }
+
+    async fn find_taken(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        once: Key,
+    ) -> Result<Option<Taken>> {
+        self.read(|connection| find_taken(connection, bot, integration, once))
     }
 
     async fn poll_position(

@@ -378,7 +378,7 @@ fn list(
         let candidates = if filter.tags.is_empty() {
             None
         } else {
-            MESSAGES.candidates(connection, conversation, &filter.tags)?
+            MESSAGES.candidates(connection, &[conversation], &filter.tags)?
         };
         if let Some(candidates) = candidates {
             query.and_value("m.id IN (SELECT value FROM json_each(?))", candidates);

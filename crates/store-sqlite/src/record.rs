@@ -9,7 +9,7 @@ use switchboard_store::{
 use crate::failure::Done;
 use crate::query::{self, Query};
 use crate::writer::Tx;
-use crate::{conversation, outbox, rows};
+use crate::{conversation, message, outbox, rows};
 
 const REPLAYED: &str = "SELECT destination, conversation FROM delivery WHERE id = ?1";
 // A new number is a new place, at the end of the line.
@@ -40,6 +40,16 @@ const OF_CONVERSATION: &str = "d.id IN (
     UNION ALL
     SELECT x.id FROM event z CROSS JOIN delivery x ON x.event = z.id
         WHERE z.conversation = ? AND z.payload IS NOT NULL)";
+
+const OF_MESSAGE: &str = concat!(
+    select_record!(),
+    " WHERE d.id IN (
+        SELECT x.id FROM delivery x WHERE x.message = ?1
+        UNION ALL
+        SELECT x.id FROM event z CROSS JOIN delivery x ON x.event = z.id
+            WHERE z.message = ?1 AND z.payload IS NULL)
+    ORDER BY d.id"
+);
 
 /// A record with its number.
 type Record = rows::Numbered<DeliveryRecord>;
@@ -113,6 +123,38 @@ pub(crate) fn list(
         |_| Ok(true),
     )?;
     Ok(query::map_page(page, |record| record.value))
+}
+
+/// The deliveries of a message, oldest first; none where there is no such message.
+pub(crate) fn of_message(
+    connection: &Connection,
+    bot: BotId,
+    id: MessageId,
+) -> Done<Option<Vec<DeliveryRecord>>> {
+    let Some(message) = message::by_public(connection, bot, id)? else {
+        return Ok(None);
+    };
+    let found = rows::all(connection, OF_MESSAGE, [message.id], record)?;
+    Ok(Some(found.into_iter().map(|found| found.value).collect()))
+}
+
+pub(crate) fn replay_message(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: MessageId,
+    now: Timestamp,
+) -> Done<Option<DeliveryRecord>> {
+    let Some(deliveries) = of_message(tx.connection, bot, id)? else {
+        return Ok(None);
+    };
+    let Some(last) = deliveries.last() else {
+        return Err(Error::invalid(
+            "id",
+            "expected a message that was handed on; this one goes nowhere, so there is nothing to retry",
+        )
+        .into());
+    };
+    replay(tx, bot, last.id, now)
 }
 
 pub(crate) fn replay(

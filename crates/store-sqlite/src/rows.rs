@@ -102,6 +102,8 @@ pub(crate) struct ConversationRow {
     pub(crate) integration: i64,
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) next_seq: i64,
+    /// Whether it has lost its identity.
+    pub(crate) reset: bool,
     pub(crate) value: Conversation,
 }
 
@@ -112,6 +114,15 @@ impl ConversationRow {
             .iter()
             .any(|alias| alias.0 == name && alias.1 == value)
     }
+
+    /// Where the index has its tags.
+    pub(crate) fn index_scope(&self) -> i64 {
+        if self.reset {
+            crate::tags::without_identity(self.bot)
+        } else {
+            self.bot
+        }
+    }
 }
 
 /// The columns that [`conversation`] reads.
@@ -119,7 +130,7 @@ macro_rules! select_conversation {
     () => {
         "
     SELECT c.id, c.bot, c.integration, c.aliases, c.next_seq, c.public, b.public, i.public,
-        i.alias, c.channel, c.tags, c.created_at, c.updated_at
+        i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL
     FROM conversation c CROSS JOIN bot b ON b.id = c.bot
     CROSS JOIN integration i ON i.id = c.integration"
     };
@@ -136,6 +147,7 @@ pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
             None => Vec::new(),
         },
         next_seq: row.get(4)?,
+        reset: row.get(13)?,
         value: Conversation {
             id: ConversationId::from_bytes(row.get(5)?),
             bot: BotId::from_bytes(row.get(6)?),

@@ -8,7 +8,10 @@ use crate::failure::{Done, Failure};
 use switchboard_model::Error;
 
 /// Each migration takes the database from the version of its place to the next.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_reset.sql"),
+];
 
 /// Marks a database as Switchboard's: `Swbd`.
 const APPLICATION: i32 = 0x5377_6264;

@@ -43,6 +43,12 @@ pub(crate) const MESSAGES: TagIndex = TagIndex {
     delete: "DELETE FROM message_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
 };
 
+/// Where the index has conversations of a bot that no identity means: listed, never found. Kept
+/// apart, so that looking for a thread does not pass over all it has left behind.
+pub(crate) const fn without_identity(bot: i64) -> i64 {
+    -bot
+}
+
 /// Above this many candidates a list walks in its own order and checks each row instead.
 const CANDIDATES: usize = 10_000;
 /// And above this many steps to find them.
@@ -66,19 +72,21 @@ impl TagIndex {
     pub(crate) fn candidates(
         self,
         connection: &Connection,
-        scope: i64,
+        scopes: &[i64],
         tags: &Tags,
     ) -> Done<Option<String>> {
         let pairs = digests(tags);
         let mut found = Vec::new();
-        let mut start = 0;
         let mut steps = STEPS;
-        while let Some(item) = self.leapfrog(connection, scope, &pairs, start, &mut steps)? {
-            if found.len() >= CANDIDATES {
-                return Ok(None);
+        for scope in scopes {
+            let mut start = 0;
+            while let Some(item) = self.leapfrog(connection, *scope, &pairs, start, &mut steps)? {
+                if found.len() >= CANDIDATES {
+                    return Ok(None);
+                }
+                found.push(item);
+                start = item + 1;
             }
-            found.push(item);
-            start = item + 1;
         }
         if steps == 0 {
             return Ok(None);

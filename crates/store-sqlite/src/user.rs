@@ -217,7 +217,7 @@ fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateUser) -> Done<Found<User>
     })
 }
 
-fn update(
+pub(crate) fn update(
     tx: &mut Tx<'_>,
     bot: BotId,
     id: UserId,
@@ -265,7 +265,7 @@ fn list(
     let candidates = if filter.tags.is_empty() {
         None
     } else {
-        USERS.candidates(connection, bot_number, &filter.tags)?
+        USERS.candidates(connection, &[bot_number], &filter.tags)?
     };
     if let Some(candidates) = candidates {
         // The plus keeps the order's index out: few candidates are read and sorted instead.

@@ -51,6 +51,21 @@ pub struct IntegrationChange {
     pub secret: Option<SealedSecret>,
 }
 
+/// Lets a new token take the place of an old one.
+#[derive(Debug, Clone)]
+pub struct RotateToken {
+    /// The bot.
+    pub bot: BotId,
+    /// The token to replace.
+    pub id: TokenId,
+    /// The new one, with the same rights.
+    pub new: NewToken,
+    /// When the old one ends: now, or later.
+    pub ends: Timestamp,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// Keeps bots, integrations and tokens.
 #[async_trait]
 pub trait AccessStore {
@@ -63,6 +78,9 @@ pub trait AccessStore {
 
     /// All bots, oldest first.
     async fn list_bots(&self) -> Result<Vec<Bot>>;
+
+    /// Gives a bot, and the user that stands for it, another name.
+    async fn rename_bot(&self, id: BotId, name: &str, now: Timestamp) -> Result<Option<Bot>>;
 
     /// Installs an integration. An alias that the bot has already is `AlreadyExists`.
     async fn create_integration(&self, command: NewIntegration) -> Result<()>;
@@ -97,6 +115,12 @@ pub trait AccessStore {
     /// A bot's tokens, oldest first.
     async fn list_tokens(&self, bot: BotId) -> Result<Vec<Token>>;
 
-    /// Revokes a token from now on. `None` if there is none; a revoked one keeps its time.
+    /// Revokes a token from now on. `None` if there is none; a revoked one keeps its time, and one
+    /// that would have ended later ends now.
     async fn revoke_token(&self, bot: BotId, id: TokenId, now: Timestamp) -> Result<Option<Token>>;
+
+    /// Admits a new token and lets the old one end, both or neither. Gives the old one with its end,
+    /// which is never later than the one it had. `None` if there is none; one that has ended is
+    /// `InvalidPayload`.
+    async fn rotate_token(&self, command: RotateToken) -> Result<Option<Token>>;
 }

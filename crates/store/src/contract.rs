@@ -49,7 +49,9 @@ macro_rules! contract_tests {
                 a_bot_comes_with_its_user_integrations_and_tokens
                 what_must_be_unique_is_refused_and_nothing_of_it_is_kept
                 an_integration_changes
-                a_token_is_revoked_once;
+                a_token_is_revoked_once
+                a_token_gives_way_to_a_new_one
+                a_bot_is_renamed;
             conversation:
                 odd_characters_come_back_and_filter_exactly
                 a_deleted_thread_starts_anew
@@ -59,6 +61,8 @@ macro_rules! contract_tests {
                 create_unless_names_the_existing_one
                 a_rekey_keeps_the_old_name_and_never_brings_it_back
                 a_rekey_does_not_take_an_identity_from_another
+                a_reset_thread_begins_anew_and_the_old_one_stays
+                a_reset_races_with_what_comes_in
                 participants_join_once_in_order
                 lists_sort_filter_and_page;
             user:
@@ -76,6 +80,7 @@ macro_rules! contract_tests {
             ingest:
                 an_update_makes_all_that_belongs_to_it
                 a_redelivery_writes_nothing
+                what_was_taken_is_told_without_taking_it
                 a_redelivery_does_not_bring_back_what_was_deleted
                 a_batch_is_taken_whole_or_not_at_all
                 an_event_makes_no_conversation
@@ -101,6 +106,7 @@ macro_rules! contract_tests {
                 an_inactive_integration_fails_visibly
                 parts_that_left_are_remembered
                 what_was_deleted_is_gone
+                a_message_is_retried_by_its_own_id
                 retries_leave_room_for_first_tries
                 who_waits_is_told_after_the_commit;
             lost:

@@ -115,7 +115,8 @@ pub struct ConversationFilter {
 /// Keeps conversations.
 ///
 /// An identity `D` at a [`Place`] means the first-made conversation there whose tags (or the pairs
-/// kept as aliases by a re-key) contain every pair of `D`. Deleted ones mean nothing.
+/// kept as aliases by a re-key) contain every pair of `D`. Deleted ones and those that were reset
+/// mean nothing.
 #[async_trait]
 pub trait ConversationStore {
     /// Finds or makes the conversation of an identity, atomically. Other tags are merged into a
@@ -166,6 +167,16 @@ pub trait ConversationStore {
         id: ConversationId,
         now: Timestamp,
     ) -> Result<bool>;
+
+    /// Takes a conversation its identity, for good: no identity means it any more, so that its
+    /// thread begins a new one. It keeps its tags, is read and listed as before, and what is sent in
+    /// it still goes where its tags say. Doing it again changes nothing.
+    async fn reset_conversation(
+        &self,
+        bot: BotId,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<Option<Conversation>>;
 
     /// Gives it a new identity and keeps the old as an alias.
     async fn rekey_conversation(&self, command: Rekey) -> Result<Rekeyed>;

@@ -248,6 +248,23 @@ pub trait DeliveryStore {
         now: Timestamp,
     ) -> Result<Option<DeliveryRecord>>;
 
+    /// The deliveries of a message, oldest first: to its channel if it goes out, of the event that
+    /// announces it if it came in.
+    async fn message_deliveries(
+        &self,
+        bot: BotId,
+        message: MessageId,
+    ) -> Result<Vec<DeliveryRecord>>;
+
+    /// As [`replay_delivery`](Self::replay_delivery), of the message's last delivery. `None` if there
+    /// is no such message; one without a delivery that is dead or uncertain is `InvalidPayload`.
+    async fn replay_message(
+        &self,
+        bot: BotId,
+        message: MessageId,
+        now: Timestamp,
+    ) -> Result<Option<DeliveryRecord>>;
+
     /// Whether anything of a conversation waits or is in flight, to its bot or its channel.
     async fn is_busy(&self, bot: BotId, conversation: ConversationId) -> Result<bool>;
 }

@@ -139,12 +139,34 @@ pub enum Ingested {
     Duplicate,
 }
 
+/// An update that was taken before, and what is still there of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// The message it brought, also if that was deleted since.
+    pub message: Option<MessageId>,
+    /// The event it brought, if it was no message.
+    pub event: Option<EventId>,
+    /// The conversation it went into.
+    pub conversation: Option<ConversationId>,
+    /// Who sent it.
+    pub user: Option<UserId>,
+}
+
 /// Takes what channels bring in.
 #[async_trait]
 pub trait IngestStore {
     /// Takes all updates of a batch in order, and the position with them, or nothing. For each new
     /// message: thread → conversation, sender → user, participant, message, event and its delivery.
     async fn ingest(&self, batch: Batch) -> Result<Vec<Ingested>>;
+
+    /// Whether an update that is recognised by `once` was taken: [`IngestStore::ingest`] would call
+    /// it a duplicate.
+    async fn find_taken(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        once: Key,
+    ) -> Result<Option<Taken>>;
 
     /// Where polling an account has got to, and when that was written.
     async fn poll_position(

@@ -32,7 +32,8 @@ use switchboard_model::{ConversationId, Result, Timestamp};
 use tokio::sync::broadcast;
 
 pub use access::{
-    AccessStore, CreateBot, IntegrationChange, NewIntegration, NewToken, SealedSecret, TokenHash,
+    AccessStore, CreateBot, IntegrationChange, NewIntegration, NewToken, RotateToken, SealedSecret,
+    TokenHash,
 };
 pub use conversation::{
     ConversationFilter, ConversationStore, CreateConversation, Created, GetOrCreateConversation,
@@ -45,7 +46,7 @@ pub use delivery::{
 pub use event::{EventFilter, EventStore, NewEvent};
 pub use ingest::{
     Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested,
-    PollPosition, Sender, Thread,
+    PollPosition, Sender, Taken, Thread,
 };
 pub use message::{
     Discriminate, Idempotency, MessageFilter, MessageStore, MessageUpdate, NewMessage, PostMessage,

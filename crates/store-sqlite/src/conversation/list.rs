@@ -6,7 +6,7 @@ use switchboard_store::{ConversationFilter, Cursor, Page, PageRequest, SortField
 
 use crate::failure::Done;
 use crate::query::{self, Query};
-use crate::tags::CONVERSATIONS;
+use crate::tags::{CONVERSATIONS, without_identity};
 use crate::{rows, user};
 
 pub(super) fn list(
@@ -23,7 +23,8 @@ pub(super) fn list(
     let candidates = if filter.tags.is_empty() {
         None
     } else {
-        CONVERSATIONS.candidates(connection, bot_number, &filter.tags)?
+        let scopes = [bot_number, without_identity(bot_number)];
+        CONVERSATIONS.candidates(connection, &scopes, &filter.tags)?
     };
     if let Some(candidates) = candidates {
         // The plus keeps the order's index out: few candidates are read and sorted instead.

@@ -6,7 +6,7 @@ use switchboard_model::{Bot, BotId, Error, Token, TokenId, UserId};
 
 use super::Factory;
 use super::world::{World, new_integration};
-use crate::{CreateBot, IntegrationChange, NewToken, SealedSecret, TokenHash};
+use crate::{CreateBot, IntegrationChange, NewToken, RotateToken, SealedSecret, TokenHash};
 
 fn new_token(world: &World, bot: BotId, hash: u8) -> NewToken {
     NewToken {
@@ -143,5 +143,76 @@ pub async fn a_token_is_revoked_once(factory: &dyn Factory) {
     assert_eq!(found.revoked_at, Some(first));
     let unknown = TokenId::new(world.env.ulid());
     let none = store.revoke_token(world.bot, unknown, first).await;
+    assert_eq!(none.unwrap(), None);
+}
+
+/// The old one ends when it is told to, and never later than it would have.
+pub async fn a_token_gives_way_to_a_new_one(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let old = new_token(&world, world.bot, 1);
+    store.create_token(old.clone()).await.unwrap();
+    let rotate = |hash, after: u64| {
+        store.rotate_token(RotateToken {
+            bot: world.bot,
+            id: old.token.id,
+            new: new_token(&world, world.bot, hash),
+            ends: world.now().plus(Duration::from_secs(after)),
+            now: world.now(),
+        })
+    };
+    let end = world.now().plus(Duration::from_mins(1));
+    let ending = rotate(2, 60).await.unwrap().unwrap();
+    assert_eq!(ending.revoked_at, Some(end));
+    assert!(!ending.has_ended(world.now()) && ending.has_ended(end));
+    assert!(
+        store
+            .find_token(TokenHash([2; 32]))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(store.list_tokens(world.bot).await.unwrap().len(), 2);
+
+    let later = rotate(3, 3600).await.unwrap().unwrap();
+    assert_eq!(later.revoked_at, Some(end), "an end is never put off");
+    let taken = rotate(3, 1).await.unwrap_err();
+    assert!(matches!(taken, Error::AlreadyExists { .. }));
+    let found = store.find_token(old.hash).await.unwrap().unwrap();
+    assert_eq!(found.revoked_at, Some(end), "neither of the two was done");
+
+    let revoked = store.revoke_token(world.bot, old.token.id, world.now());
+    let revoked = revoked.await.unwrap().unwrap();
+    assert_eq!(revoked.revoked_at, Some(world.now()), "revoked at once");
+    let ended = rotate(4, 60).await.unwrap_err();
+    assert!(matches!(ended, Error::InvalidPayload { ref field, .. } if field == "id"));
+    let found = store.find_token(TokenHash([4; 32])).await.unwrap();
+    assert_eq!(found, None);
+
+    let other = world.another_bot().await;
+    let command = RotateToken {
+        bot: other.bot,
+        id: old.token.id,
+        new: new_token(&other, other.bot, 5),
+        ends: world.now(),
+        now: world.now(),
+    };
+    assert_eq!(store.rotate_token(command).await.unwrap(), None);
+    let found = store.find_token(TokenHash([5; 32])).await.unwrap();
+    assert_eq!(found, None);
+}
+
+/// With the user that stands for it.
+pub async fn a_bot_is_renamed(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let renamed = store.rename_bot(world.bot, "Another", world.now()).await;
+    assert_eq!(renamed.unwrap().unwrap().name, "Another");
+    let bot = store.get_bot(world.bot).await.unwrap().unwrap();
+    assert_eq!(bot.name, "Another");
+    let own = store.get_user(world.bot, UserId::from(world.bot)).await;
+    assert_eq!(own.unwrap().unwrap().name.as_deref(), Some("Another"));
+    let unknown = BotId::new(world.env.ulid());
+    let none = store.rename_bot(unknown, "x", world.now()).await;
     assert_eq!(none.unwrap(), None);
 }

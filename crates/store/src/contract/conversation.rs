@@ -8,8 +8,8 @@ use switchboard_model::{Conversation, Error, Kind, StateKind, Tags, UserId};
 use super::Factory;
 use super::world::{World, all, json, tags, walk};
 use crate::{
-    ConversationFilter, CreateConversation, Created, MessageFilter, Rekey, Rekeyed, SetState,
-    SortField, SortOrder, StateKey, StateOwner,
+    ConversationFilter, CreateConversation, Created, Ingested, MessageFilter, Rekey, Rekeyed,
+    SetState, SortField, SortOrder, StateKey, StateOwner, Subject,
 };
 
 fn create(world: &World, tags: Tags) -> CreateConversation {
@@ -434,4 +434,103 @@ pub async fn lists_sort_filter_and_page(factory: &dyn Factory) {
         ..filter
     };
     assert!(walked(filter).await.is_empty());
+}
+
+/// History, tags, lists and what waits to go out stay with the old one.
+pub async fn a_reset_thread_begins_anew_and_the_old_one_stays(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let (store, bot) = (&world.store, world.bot);
+    let old = world.thread("1").await;
+    world.post(world.outgoing(old.id, "waits")).await;
+    world.pass(Duration::from_secs(1));
+    let reset = store.reset_conversation(bot, old.id, world.now()).await;
+    let reset = reset.unwrap().unwrap();
+    assert_eq!((reset.id, &reset.tags), (old.id, &old.tags));
+    let again = store.reset_conversation(bot, old.id, world.now()).await;
+    assert_eq!(again.unwrap().as_ref(), Some(&reset));
+
+    let identity = tags([("telegram:id", "1")]);
+    let found = store.find_conversation(world.place(), identity.clone());
+    assert_eq!(found.await.unwrap(), None);
+    let new = world.thread("1").await;
+    assert_ne!(new.id, old.id);
+    assert_eq!(world.thread("1").await.id, new.id);
+    // Changing its tags does not bring it back, nor does a new identity.
+    let patch = tags([("telegram:id", "1"), ("mood", "old")]);
+    let tagged = store.update_conversation(bot, old.id, patch, world.now());
+    assert_eq!(tagged.await.unwrap().unwrap().tags.get("mood"), Some("old"));
+    let mood = store.find_conversation(world.place(), tags([("mood", "old")]));
+    assert_eq!(mood.await.unwrap(), None);
+    let rekey = Rekey {
+        bot,
+        conversation: old.id,
+        tags: tags([("telegram:id", "9")]),
+        identity: tags([("telegram:id", "9")]),
+        now: world.now(),
+    };
+    let rekeyed = store.rekey_conversation(rekey).await.unwrap();
+    assert!(matches!(rekeyed, Rekeyed::Rekeyed(_)), "{rekeyed:?}");
+    let found = store.find_conversation(world.place(), tags([("telegram:id", "9")]));
+    assert_eq!(found.await.unwrap(), None);
+    assert_eq!(world.thread("1").await.id, new.id);
+
+    let listed = async |wanted: Tags| -> Vec<_> {
+        let filter = ConversationFilter {
+            tags: wanted,
+            ..ConversationFilter::default()
+        };
+        let page = store.list_conversations(bot, filter, all()).await.unwrap();
+        page.items.into_iter().map(|found| found.id).collect()
+    };
+    assert_eq!(listed(tags([("mood", "old")])).await, [old.id]);
+    assert_eq!(listed(identity).await, [new.id]);
+    assert_eq!(listed(Tags::new()).await.len(), 2);
+    let Subject::Message(outgoing) = world.claim_one(world.channel()).await.subject else {
+        panic!("the message that waited");
+    };
+    assert_eq!(outgoing.conversation.id, old.id);
+
+    let deleted = store.delete_conversation(bot, old.id, world.now()).await;
+    assert!(deleted.unwrap());
+    assert!(listed(tags([("mood", "old")])).await.is_empty());
+    let gone = store.reset_conversation(bot, old.id, world.now()).await;
+    assert_eq!(gone.unwrap(), None);
+    let other = world.another_bot().await;
+    let stranger = store.reset_conversation(other.bot, new.id, world.now());
+    assert_eq!(stranger.await.unwrap(), None);
+    assert_eq!(world.thread("1").await.id, new.id);
+}
+
+/// Each message is in the old one or in the new one, and there is one new one.
+pub async fn a_reset_races_with_what_comes_in(factory: &dyn Factory) {
+    let world = Arc::new(World::new(factory).await);
+    for round in 0..10_u64 {
+        let thread = format!("race {round}");
+        let old = world.thread(&thread).await.id;
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let (world, thread) = (Arc::clone(&world), thread.clone());
+            tasks.spawn(async move {
+                if number == 3 {
+                    let reset = world.store.reset_conversation(world.bot, old, world.now());
+                    reset.await.unwrap().unwrap();
+                    return None;
+                }
+                let once = Some(round * 100 + number);
+                let text = number.to_string();
+                let done = world
+                    .ingest(vec![world.update(&thread, "7", &text, once)])
+                    .await;
+                match done.into_iter().next() {
+                    Some(Ingested::Message { conversation, .. }) => Some(conversation.id),
+                    other => panic!("a message, not {other:?}"),
+                }
+            });
+        }
+        let places: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+        let new = world.thread(&thread).await.id;
+        assert_ne!(new, old);
+        assert_eq!(places.len(), 7);
+        assert!(places.iter().all(|id| *id == old || *id == new));
+    }
 }

@@ -7,8 +7,8 @@ use switchboard_model::{DeliveryId, DeliveryStatus, Error, EventId, EventStatus,
 use super::Factory;
 use super::world::{World, all, dead, delivered, json, new_integration, tags, text_payload};
 use crate::{
-    Change, Claim, ClaimedDelivery, DeliveryRecordStatus, IntegrationChange, Lane, MessageFilter,
-    NewEvent, Outcome, Reply, SentPart, Subject,
+    Change, Claim, ClaimedDelivery, DeliveryRecordStatus, InboundContent, IntegrationChange, Lane,
+    MessageFilter, NewEvent, Outcome, Reply, SentPart, Subject,
 };
 
 pub(super) fn text_of(claimed: &ClaimedDelivery) -> String {
@@ -396,5 +396,46 @@ pub async fn who_waits_is_told_after_the_commit(factory: &dyn Factory) {
         );
         assert!(wanted.contains(&change));
         heard.push(change);
+    }
+}
+
+/// Of a message that goes out its delivery, of one that came in its event's.
+pub async fn a_message_is_retried_by_its_own_id(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let (store, bot) = (&world.store, world.bot);
+    let conversation = world.thread("1").await;
+    let out = world
+        .post(world.outgoing(conversation.id, "out"))
+        .await
+        .value;
+    let update = world.update("1", "7", "in", Some(1));
+    let InboundContent::Message(said) = &update.content else {
+        panic!("a message");
+    };
+    let came = said.id;
+    world.ingest(vec![update]).await;
+    for (message, lane) in [(out.id, world.channel()), (came, Lane::Bots)] {
+        let claimed = world.claim_one(lane).await;
+        let busy = store.replay_message(bot, message, world.now()).await;
+        assert!(matches!(busy.unwrap_err(), Error::InvalidPayload { .. }));
+        assert!(world.finish(&claimed, dead("no")).await);
+        let listed = store.message_deliveries(bot, message).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].id, claimed.id);
+        assert_eq!(listed[0].status, DeliveryRecordStatus::Dead);
+        let replayed = store.replay_message(bot, message, world.now()).await;
+        assert_eq!(replayed.unwrap().unwrap().id, claimed.id);
+        let again = world.claim_one(lane).await;
+        assert_eq!(again.id, claimed.id);
+        assert!(world.finish(&again, delivered()).await);
+        let done = store.replay_message(bot, message, world.now()).await;
+        assert!(matches!(done.unwrap_err(), Error::InvalidPayload { .. }));
+    }
+    let other = world.another_bot().await;
+    for (bot, message) in [(other.bot, out.id), (bot, MessageId::new(world.env.ulid()))] {
+        let none = store.replay_message(bot, message, world.now()).await;
+        assert_eq!(none.unwrap(), None);
+        let none = store.message_deliveries(bot, message).await;
+        assert!(none.unwrap().is_empty());
     }
 }

@@ -8,7 +8,7 @@ use super::Factory;
 use super::world::{World, all, json, tags};
 use crate::{
     EventFilter, Inbound, InboundContent, InboundEvent, Ingested, Lane, MessageFilter,
-    PollPosition, Subject,
+    PollPosition, Subject, Taken,
 };
 
 fn happening(world: &World, thread: &str, once: Option<u64>) -> Inbound {
@@ -260,4 +260,62 @@ pub async fn a_poll_position_goes_with_its_batch(factory: &dyn Factory) {
     assert_eq!(read().await, Some((3, world.now())));
     let other = world.store.poll_position(world.integration, "43").await;
     assert_eq!(other.unwrap(), None);
+}
+
+/// Looking says what an ingest would, and where the update went.
+pub async fn what_was_taken_is_told_without_taking_it(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let (message, event) = (
+        world.update("1", "7", "a", Some(1)),
+        happening(&world, "1", Some(2)),
+    );
+    let look = |world: &World, number| {
+        let once = super::world::key(number);
+        let (store, bot) = (std::sync::Arc::clone(&world.store), world.bot);
+        let integration = world.integration;
+        async move { store.find_taken(bot, integration, once).await.unwrap() }
+    };
+    assert_eq!(look(&world, 1).await, None);
+    let done = world.ingest(vec![message, event]).await;
+    let Ingested::Message {
+        message,
+        conversation,
+        user,
+        ..
+    } = &done[0]
+    else {
+        panic!("a message, not {done:?}");
+    };
+    let Ingested::Event { event, .. } = &done[1] else {
+        panic!("an event, not {done:?}");
+    };
+    let place = Taken {
+        conversation: Some(conversation.id),
+        user: Some(*user),
+        ..Taken::default()
+    };
+    let told = Taken {
+        message: Some(*message),
+        ..place
+    };
+    assert_eq!(look(&world, 1).await, Some(told));
+    let happened = Taken {
+        event: Some(*event),
+        ..place
+    };
+    assert_eq!(look(&world, 2).await, Some(happened));
+    assert_eq!(counts(&world).await, (1, 1, 2));
+
+    // What is deleted is remembered, before and after it is swept.
+    let delete = store.delete_conversation(world.bot, conversation.id, world.now());
+    delete.await.unwrap();
+    let left = look(&world, 1).await.unwrap();
+    assert_eq!((left.conversation, left.user), (None, Some(*user)));
+    while store.sweep(world.now()).await.unwrap() > 0 {}
+    assert!(look(&world, 1).await.is_some() && look(&world, 2).await.is_some());
+    let other = world.another_bot().await;
+    assert_eq!(look(&other, 1).await, None);
+    let stranger = store.find_taken(other.bot, world.integration, super::world::key(1));
+    assert_eq!(stranger.await.unwrap(), None);
 }

@@ -72,7 +72,7 @@ impl Core {
                 None => {
                     engine.admit_token(bot.id, None, "preset", preset).await?;
                 }
-                Some(token) if token.revoked_at.is_some() || token.bot != bot.id => {
+                Some(token) if token.has_ended(engine.env().now()) || token.bot != bot.id => {
                     return Err(Failure::Config(
                         "token (SWITCHBOARD_TOKEN): this token was revoked or is another bot's; preset another"
                             .to_owned(),
