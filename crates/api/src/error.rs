@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use switchboard_integration::FileFailure;
 use switchboard_model::{Environment, Error};
 
 /// Why a request was not done. As a response it is a status and an extension, which
@@ -21,6 +22,7 @@ enum Cause {
     NoMethod { method: Method, path: String },
     Panicked { text: String },
     TimedOut,
+    File(FileFailure),
 }
 
 impl<E: Into<Error>> From<E> for ApiError {
@@ -55,6 +57,11 @@ impl ApiError {
         Self(Cause::TimedOut)
     }
 
+    /// A channel has no such file, or does not give it out.
+    pub(crate) fn file(failure: FileFailure) -> Self {
+        Self(Cause::File(failure))
+    }
+
     fn kind(&self) -> (StatusCode, &'static str) {
         let error = match &self.0 {
             Cause::Model(error) => error,
@@ -62,6 +69,15 @@ impl ApiError {
             Cause::NoMethod { .. } => return (StatusCode::METHOD_NOT_ALLOWED, "MethodNotFound"),
             Cause::Panicked { .. } => return (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
             Cause::TimedOut => return (StatusCode::GATEWAY_TIMEOUT, "OperationTimeout"),
+            Cause::File(FileFailure::NotFound) => {
+                return (StatusCode::NOT_FOUND, "ResourceNotFound");
+            }
+            Cause::File(FileFailure::TooLarge(_)) => {
+                return (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge");
+            }
+            Cause::File(FileFailure::Unavailable(_)) => {
+                return (StatusCode::SERVICE_UNAVAILABLE, "Internal");
+            }
         };
         match error {
             Error::InvalidPayload { .. } => (StatusCode::BAD_REQUEST, "InvalidPayload"),
@@ -94,6 +110,7 @@ impl ApiError {
                 format!("{path} does not take {method}; see the Allow header")
             }
             Cause::Panicked { text } => format!("a handler panicked: {text}"),
+            Cause::File(failure) => failure.to_string(),
             Cause::TimedOut => {
                 "the request took too long; look whether it was done before repeating it".to_owned()
             }

@@ -12,6 +12,7 @@ pub mod admin;
 mod body;
 mod caller;
 pub mod error;
+mod files;
 mod health;
 mod layers;
 mod page;
@@ -24,6 +25,7 @@ use axum::Router;
 use axum::extract::Request;
 use switchboard_engine::Engine;
 
+pub use files::FileSources;
 pub use health::Readiness;
 pub use layers::layered;
 pub use webhook::Webhooks;
@@ -37,6 +39,8 @@ pub struct Api {
     pub engine: Engine,
     /// The webhooks of the channels that run in this process.
     pub webhooks: Webhooks,
+    /// The files of the channels that run in this process.
+    pub files: FileSources,
     /// Whether work is taken.
     pub readiness: Readiness,
 }
@@ -47,6 +51,7 @@ pub fn router(api: Api) -> Router {
     let routes = Router::new()
         .nest("/v1/chat", runtime::router(api.engine.clone()))
         .merge(webhook::router(api.webhooks.clone()))
+        .merge(files::router(api.files.clone()))
         .merge(health::router(api))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method);

@@ -5,13 +5,18 @@
 use std::sync::Arc;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use switchboard_model::{Environment, Error, IntegrationId, Result};
 use switchboard_store::SealedSecret;
+
+use crate::keys;
 
 /// Seals and opens secrets. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
     key: Arc<LessSafeKey>,
+    /// Made of the same key, for another use.
+    signer: Arc<hmac::Key>,
 }
 
 impl Vault {
@@ -20,11 +25,26 @@ impl Vault {
 
     /// With this key.
     pub fn new(key: &[u8; Self::KEY_LEN]) -> Result<Self> {
+        let seed = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, key),
+            b"switchboard signatures",
+        );
         let key = UnboundKey::new(&CHACHA20_POLY1305, key)
             .map_err(|_| Error::internal("the encryption key was refused"))?;
         Ok(Self {
             key: Arc::new(LessSafeKey::new(key)),
+            signer: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, seed.as_ref())),
         })
+    }
+
+    /// A signature that nobody can make without the key (HMAC-SHA256, RFC 2104, its first 16 bytes
+    /// in hexadecimal digits): for addresses that must not be guessed. The same for the same text,
+    /// after a restart too.
+    pub fn sign(&self, integration: IntegrationId, text: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.signer);
+        context.update(&integration.to_bytes());
+        context.update(text.as_bytes());
+        keys::hex(&context.sign().as_ref()[..16])
     }
 
     /// Encrypts the secret of an integration.
@@ -98,5 +118,19 @@ mod tests {
         assert!(vault.open(two, &sealed).is_err());
         assert!(Vault::new(&[2; 32]).unwrap().open(one, &sealed).is_err());
         assert!(vault.open(one, &SealedSecret(vec![1, 2])).is_err());
+    }
+
+    #[test]
+    fn a_signature_is_the_same_again_and_another_for_another_text_integration_or_key() {
+        let env = Environment::new(Zero, Zero);
+        let one = IntegrationId::new(env.ulid());
+        let two: IntegrationId = "int_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        let vault = Vault::new(&[1; 32]).unwrap();
+        let signature = vault.sign(one, "a");
+        assert_eq!(signature.len(), 32);
+        assert_eq!(signature, Vault::new(&[1; 32]).unwrap().sign(one, "a"));
+        assert_ne!(signature, vault.sign(one, "b"));
+        assert_ne!(signature, vault.sign(two, "a"));
+        assert_ne!(signature, Vault::new(&[2; 32]).unwrap().sign(one, "a"));
     }
 }

@@ -1,5 +1,5 @@
 //! How a channel plugs in: the [`Integration`] trait, its [`Context`], and what only some channels
-//! can do ([`Outbound`], [`Webhook`]). All that a third party's channel depends on.
+//! can do ([`Outbound`], [`Webhook`], [`Files`]). All that a third party's channel depends on.
 //!
 //! The vocabulary is the platform's: an integration maps each external thread to a conversation
 //! with `get_or_create_conversation(ctx, external_id)` and `create_conversation(ctx, external_id)`
@@ -11,12 +11,14 @@
 
 mod bp;
 mod context;
+pub mod files;
 mod mapping;
 pub mod outbound;
 pub mod webhook;
 
 pub use bp::{Bp, BpConversations, BpUsers, NewConversation, NewUser};
 pub use context::Context;
+pub use files::{FileAnswer, FileFailure, FileRequest, Files};
 pub use mapping::{Conversations, DefaultMapping, Integration, Users};
 pub use outbound::{Lease, Outbound, Outgoing, Parts, SendOutcome};
 pub use switchboard_engine::Definition;

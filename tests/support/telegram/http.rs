@@ -85,6 +85,13 @@ async fn answer(
     uri: Uri,
     body: Bytes,
 ) -> Response {
+    if let Some(path) = uri.path().strip_prefix("/file/bot") {
+        let token = shared.lock().token.clone();
+        return match path.strip_prefix(&format!("{token}/")) {
+            Some(file) => format!("the file {file}").into_response(),
+            None => refusal(404, "Not Found"),
+        };
+    }
     let Some((token, method)) = uri
         .path()
         .strip_prefix("/bot")

@@ -47,6 +47,14 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, body: &Value) -> An
             check_markup(&body["reply_markup"])?;
             Ok("true".to_owned())
         }
+        "getFile" => match body["file_id"].as_str() {
+            Some("big") => Err((400, "Bad Request: file is too big")),
+            Some(file) => Ok(json!({
+                "file_id": file, "file_unique_id": "u", "file_path": format!("photos/{file}.jpg"),
+            })
+            .to_string()),
+            None => Err((400, "Bad Request: file_id not specified")),
+        },
         "answerCallbackQuery" | "sendChatAction" | "answerGuestQuery" => Ok("true".to_owned()),
         _ => Err((404, "Not Found: method not found")),
     }

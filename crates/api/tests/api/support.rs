@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use switchboard_api::{Api, Readiness, Webhooks, router};
+use switchboard_api::{Api, FileSources, Readiness, Webhooks, router};
 use switchboard_engine::access::{Install, NewBot};
 use switchboard_engine::{Definition, Engine, Vault};
 use switchboard_model::testing::{self, ManualClock};
@@ -69,6 +69,7 @@ impl World {
         let router = router(Api {
             engine: engine.clone(),
             webhooks: webhooks.clone(),
+            files: FileSources::default(),
             readiness: readiness.clone(),
         });
         Self {
@@ -97,6 +98,7 @@ impl World {
         self.router = router(Api {
             engine: self.engine.clone(),
             webhooks: self.webhooks.clone(),
+            files: FileSources::default(),
             readiness: self.readiness.clone(),
         });
     }

@@ -12,6 +12,7 @@ use switchboard_model::{Error, Integration, Result};
 
 use super::client::Client;
 use super::condition::Reporter;
+use super::files::Links;
 
 /// What an account needs.
 pub struct AccountConfig {
@@ -23,6 +24,8 @@ pub struct AccountConfig {
     pub token: SecretString,
     /// The Bot API server: [`super::DEFAULT_API_URL`], or one of your own.
     pub api_url: String,
+    /// The address under which this server is reached: where files that people send are found.
+    pub own_url: String,
     /// How long things may take.
     pub timing: Timing,
 }
@@ -78,6 +81,7 @@ pub struct Account {
     /// The bot's number: what update numbers and the poll position belong to. It stays when the
     /// token is renewed.
     pub(super) number: String,
+    pub(super) links: Links,
     pub(super) webhook_secret: SecretString,
     pub(super) timing: Timing,
     pub(super) condition: Reporter,
@@ -91,6 +95,11 @@ impl Account {
         Ok(Self {
             number,
             webhook_secret,
+            links: Links {
+                base: config.own_url.trim_end_matches('/').to_owned(),
+                integration: config.integration.id,
+                vault: config.engine.vault().clone(),
+            },
             client: Arc::new(Client::new(&config.api_url, config.token)?),
             condition: Reporter::new(config.engine.health().clone(), &config.integration),
             engine: config.engine,

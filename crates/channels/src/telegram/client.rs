@@ -12,7 +12,7 @@ use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use switchboard_model::{Error, Result};
+use switchboard_model::Error;
 
 use super::lenient::lenient;
 
@@ -80,7 +80,7 @@ pub(super) struct Refusal {
 
 impl Client {
     /// For the bot of `token` at `api_url`.
-    pub(super) fn new(api_url: &str, token: SecretString) -> Result<Self> {
+    pub(super) fn new(api_url: &str, token: SecretString) -> switchboard_model::Result<Self> {
         // reqwest panics without one.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(Error::internal(
@@ -118,6 +118,23 @@ impl Client {
             Ok(response) => self.read(response).await,
             Err(error) => self.failure(error),
         }
+    }
+
+    /// Asks for a file at the path that `getFile` gave. Its error does not hold the token.
+    pub(super) async fn file(
+        &self,
+        path: &str,
+        range: Option<&str>,
+        limit: Duration,
+    ) -> Result<reqwest::Response, String> {
+        let (api_url, token) = (&self.api_url, self.token.expose_secret());
+        let url = format!("{api_url}/file/bot{token}/{path}");
+        let mut request = self.http.get(url).timeout(limit);
+        if let Some(range) = range {
+            request = request.header(reqwest::header::RANGE, range);
+        }
+        let sent = request.send().await;
+        sent.map_err(|error| self.scrub(describe(error)))
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Answer {
@@ -285,7 +302,7 @@ fn describe(error: reqwest::Error) -> String {
 }
 
 /// The URL without a slash at its end.
-fn checked_url(text: &str) -> Result<String> {
+fn checked_url(text: &str) -> switchboard_model::Result<String> {
     let wrong = || {
         Error::invalid(
             "telegram api url",

@@ -19,6 +19,7 @@ use switchboard_store::{EventFilter, PageRequest};
 use switchboard_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 
+use super::files::Links;
 use super::{Account, AccountConfig, Timing};
 
 pub(super) const TOKEN: &str = "7000000001:SECRET-token_x";
@@ -113,16 +114,17 @@ impl Api {
 }
 
 async fn answer(State(script): State<Arc<Mutex<Script>>>, uri: Uri, body: Bytes) -> Response {
-    let method = uri
-        .path()
-        .strip_prefix(&format!("/bot{TOKEN}/"))
-        .expect("the token")
-        .to_owned();
+    let file = uri.path().strip_prefix(&format!("/file/bot{TOKEN}/"));
+    let call = uri.path().strip_prefix(&format!("/bot{TOKEN}/"));
+    let method = file.map_or_else(
+        || call.expect("the token").to_owned(),
+        |path| format!("file:{path}"),
+    );
     let reply = {
         let mut script = script.lock().unwrap();
         script.calls.push(Call {
             method: method.clone(),
-            body: serde_json::from_slice(&body).unwrap(),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
         });
         let scripted = script.replies.iter().position(|(name, _)| *name == method);
         scripted
@@ -195,6 +197,7 @@ impl Bench {
             integration: self.integration.clone(),
             token: TOKEN.to_owned().into(),
             api_url: api_url.to_owned(),
+            own_url: "http://127.0.0.1:4000/".to_owned(),
             timing: Timing {
                 poll: Duration::from_secs(1),
                 request: Duration::from_secs(5),
@@ -232,6 +235,15 @@ impl Bench {
         all.into_iter()
             .find(|(id, _)| *id == self.integration.id)
             .map(|(_, condition)| condition)
+    }
+}
+
+/// Where files are found.
+pub(super) fn links() -> Links {
+    Links {
+        base: "http://127.0.0.1:4000".to_owned(),
+        integration: "int_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
+        vault: Vault::new(&[0; 32]).unwrap(),
     }
 }
 

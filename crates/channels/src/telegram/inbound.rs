@@ -5,6 +5,8 @@
 //! What never happens here: a stand-in of Telegram's as a user, a guess at a chat that is not
 //! named, a conversation opened by anything but something said.
 
+mod content;
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -14,9 +16,11 @@ use switchboard_engine::{
 };
 use switchboard_model::{Json, Tags};
 
+use super::files::Links;
 use super::once;
 use super::thread::{Thread, Topic};
 use super::types::{Chat, Happening, Message, Person, Query};
+use content::Content;
 
 /// Every kind of update, for `allowed_updates`: some come only to those who name them. Names that a
 /// server does not know it ignores.
@@ -61,17 +65,21 @@ const RAW_LIMIT: usize = 64 * 1024;
 const STAND_INS: [i64; 3] = [1_087_968_824, 777_000, 136_817_688];
 
 /// Turns an update into what the engine takes. `account` is the bot's number, to which update
-/// numbers belong.
-pub(super) fn read(account: &str, raw: &str) -> Update {
+/// numbers belong; `links` is where files are found.
+pub(super) fn read(account: &str, links: &Links, raw: &str) -> Update {
     let (Some(id), Some((kind, content))) = (once::update_id(raw), content(raw)) else {
         return unreadable(account, raw);
     };
     let once = once::update(account, Some(id), content.as_bytes());
     match kind.as_str() {
-        "message" | "channel_post" | "business_message" => match parse::<Message>(content) {
-            Some(message) => said(account, &kind, raw, once, &message),
-            None => unreadable(account, raw),
-        },
+        "message" | "channel_post" | "business_message" => {
+            match (parse::<Message>(content), Content::of(content)) {
+                (Some(message), Some(content)) => {
+                    said(account, &kind, raw, once, &message, &content, links)
+                }
+                _ => unreadable(account, raw),
+            }
+        }
         "edited_message" | "edited_channel_post" | "edited_business_message" => {
             match parse::<Message>(content) {
                 Some(message) => event(
@@ -180,12 +188,18 @@ fn parse<T: DeserializeOwned>(content: &str) -> Option<T> {
     serde_json::from_str(content).ok()
 }
 
-fn said(account: &str, kind: &str, raw: &str, once: Vec<String>, message: &Message) -> Update {
+fn said(
+    account: &str,
+    kind: &str,
+    raw: &str,
+    once: Vec<String>,
+    message: &Message,
+    content: &Content<'_>,
+    links: &Links,
+) -> Update {
     let thread = message_thread(message);
     let sender = sender(message);
-    let text = message.text.as_deref().filter(|text| !text.is_empty());
-    let payload = text.and_then(text_payload);
-    let (Some(thread), Some(payload)) = (thread, payload) else {
+    let (Some(thread), Some((said, payload))) = (thread, content.said(links)) else {
         return event(
             kind.to_owned(),
             raw,
@@ -213,6 +227,7 @@ fn said(account: &str, kind: &str, raw: &str, once: Vec<String>, message: &Messa
     if message.is_automatic_forward == Some(true) {
         tags.insert("automatic_forward", "true");
     }
+    content.tags(&mut tags);
     Update {
         once: if numbered {
             once::message(account, message)
@@ -222,7 +237,7 @@ fn said(account: &str, kind: &str, raw: &str, once: Vec<String>, message: &Messa
         content: UpdateContent::Message(IncomingMessage {
             thread,
             sender,
-            kind: "text".to_owned(),
+            kind: said.to_owned(),
             payload,
             tags,
         }),

@@ -14,6 +14,7 @@ mod buttons;
 mod client;
 mod condition;
 mod control;
+mod files;
 mod inbound;
 mod lenient;
 mod markdown;

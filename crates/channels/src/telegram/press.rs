@@ -98,10 +98,10 @@ impl Account {
     /// Reads an update. The value of a button that did not travel with it is looked up.
     pub(super) async fn read(&self, raw: &str) -> switchboard_model::Result<Update> {
         let Some(data) = inbound::pressed(raw) else {
-            return Ok(inbound::read(&self.number, raw));
+            return Ok(inbound::read(&self.number, &self.links, raw));
         };
         if data.starts_with(TURN) {
-            return Ok(inbound::read(&self.number, raw));
+            return Ok(inbound::read(&self.number, &self.links, raw));
         }
         let value = if data.starts_with(KEPT) {
             buttons::find(&self.engine, &self.integration, &data).await?
@@ -110,7 +110,7 @@ impl Account {
         };
         Ok(value
             .and_then(|value| inbound::press(&self.number, raw, &value))
-            .unwrap_or_else(|| inbound::read(&self.number, raw)))
+            .unwrap_or_else(|| inbound::read(&self.number, &self.links, raw)))
     }
 
     /// Answers presses in the background, so that they hold up nothing: what comes of it matters to

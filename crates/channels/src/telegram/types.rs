@@ -57,7 +57,6 @@ pub(super) struct Message {
     pub(super) direct_messages_topic: Option<DirectMessagesTopic>,
     /// Only one person and the bot see it.
     pub(super) ephemeral_message_id: Option<IgnoredAny>,
-    pub(super) text: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) date: Option<i64>,
     #[serde(default, deserialize_with = "lenient")]

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use switchboard_api::Webhooks;
 use switchboard_api::admin::{self, Admin, Channels};
 use switchboard_engine::Engine;
 use switchboard_model::{Integration, Result};
 
 use super::core::Core;
-use super::supervisor::Supervisor;
+use super::supervisor::{Inlets, Supervisor};
 use super::watch::watch;
 use crate::commands::Failure;
 use crate::config::Config;
@@ -60,7 +59,7 @@ impl Local {
             let started = Arc::new(Supervisor::new(
                 core.engine.clone(),
                 config.clone(),
-                Webhooks::default(),
+                Inlets::default(),
                 watch().0,
             ));
             started.start_bots().await?;

@@ -1,5 +1,6 @@
 //! The running server.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::ListenerExt;
 use switchboard_api::admin::{self, Admin};
-use switchboard_api::{Api, Readiness, Webhooks};
+use switchboard_api::{Api, Readiness};
 use switchboard_engine::Engine;
 use switchboard_engine::keys::hex;
 use switchboard_model::{BotId, IntegrationId};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Interrupts;
 use super::core::Core;
-use super::supervisor::Supervisor;
+use super::supervisor::{Inlets, Supervisor};
 use super::watch::{Ended, watch};
 use crate::commands::Failure;
 use crate::config::Config;
@@ -76,17 +77,21 @@ impl Server {
 
         let bot_url = config.bot_url.as_ref().map(crate::config::shown_url);
         let (watch, ended) = watch();
-        let webhooks = Webhooks::default();
+        let inlets = Inlets {
+            own_url: reachable(listener.local_addr()?),
+            ..Inlets::default()
+        };
         let supervisor = Arc::new(Supervisor::new(
             core.engine.clone(),
             config,
-            webhooks.clone(),
+            inlets.clone(),
             watch.clone(),
         ));
         let readiness = Readiness::default();
         let api = Api {
             engine: core.engine.clone(),
-            webhooks,
+            webhooks: inlets.webhooks,
+            files: inlets.files,
             readiness: readiness.clone(),
         };
         let secret = run_secret(&core.engine);
@@ -183,6 +188,18 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// The address of this server for programs on this machine: all addresses at once are none to go
+/// to.
+fn reachable(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {

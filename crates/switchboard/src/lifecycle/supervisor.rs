@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use switchboard_api::Webhooks;
 use switchboard_api::admin::Channels;
+use switchboard_api::{FileSources, Webhooks};
 use switchboard_bots::{Bot, Echo, HttpBot};
 use switchboard_channels::telegram::{Account, AccountConfig, Timing};
 use switchboard_channels::terminal::Terminal;
@@ -29,11 +29,19 @@ const GRACE: Duration = Duration::from_secs(15);
 pub(super) struct Supervisor {
     engine: Engine,
     config: Config,
-    webhooks: Webhooks,
+    inlets: Inlets,
     watch: Watch,
     shutdown: CancellationToken,
     bots: Mutex<Option<JoinHandle<()>>>,
     channels: Mutex<HashMap<IntegrationId, Running>>,
+}
+
+/// Where the HTTP server finds the channels, and its own address.
+#[derive(Clone, Default)]
+pub(super) struct Inlets {
+    pub(super) webhooks: Webhooks,
+    pub(super) files: FileSources,
+    pub(super) own_url: String,
 }
 
 /// The tasks of one channel.
@@ -59,11 +67,11 @@ async fn join(task: JoinHandle<()>) {
 }
 
 impl Supervisor {
-    pub(super) fn new(engine: Engine, config: Config, webhooks: Webhooks, watch: Watch) -> Self {
+    pub(super) fn new(engine: Engine, config: Config, inlets: Inlets, watch: Watch) -> Self {
         Self {
             engine,
             config,
-            webhooks,
+            inlets,
             watch,
             shutdown: CancellationToken::new(),
             bots: Mutex::default(),
@@ -149,8 +157,10 @@ impl Supervisor {
                 let Some(account) = self.telegram(integration).await? else {
                     return Ok(None);
                 };
-                self.webhooks
+                self.inlets
+                    .webhooks
                     .insert(&integration.webhook_id, account.clone());
+                self.inlets.files.insert(integration.id, account.clone());
                 let (account, outbound) = (account.clone(), account);
                 let name = format!("receiving for {}", integration.id);
                 tasks.push(match self.config.public_url.clone() {
@@ -195,6 +205,11 @@ impl Supervisor {
             integration: integration.clone(),
             token: token.into(),
             api_url: self.config.telegram_api_url.to_string(),
+            own_url: self
+                .config
+                .public_url
+                .as_ref()
+                .map_or_else(|| self.inlets.own_url.clone(), ToString::to_string),
             timing: Timing::default(),
         })?;
         Ok(Some(Arc::new(account)))
@@ -207,7 +222,8 @@ impl Channels for Supervisor {
         // Held throughout, so that two reloads of one integration cannot both start it.
         let mut channels = self.channels.lock().await;
         if let Some(running) = channels.remove(&integration.id) {
-            self.webhooks.remove(&integration.webhook_id);
+            self.inlets.webhooks.remove(&integration.webhook_id);
+            self.inlets.files.remove(integration.id);
             running.stop().await;
         }
         self.engine.health().clear(integration.id);
