@@ -90,6 +90,8 @@ impl ApiError {
             Error::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
             Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
+            Error::ActionFailed { .. } => (StatusCode::BAD_REQUEST, "Runtime"),
+            Error::ActionTimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "OperationTimeout"),
             Error::Busy | Error::Unavailable { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Internal")
             }

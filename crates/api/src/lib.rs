@@ -5,9 +5,11 @@
 //! ([`caller`]). One handler is one operation: caller and body arrive checked, one function of the
 //! engine is called, the result is written.
 //!
-//! What never happens here: SQL, a look at the clock, waiting for bots or channels, and an answer of
+//! What never happens here: SQL, a look at the clock, waiting for bots or channels (but for an action,
+//! whose caller asks for its output), and an answer of
 //! 429 or 502 (official clients repeat a `POST` after those).
 
+mod actions;
 pub mod admin;
 mod body;
 mod caller;
@@ -25,6 +27,7 @@ use axum::Router;
 use axum::extract::Request;
 use switchboard_engine::Engine;
 
+pub use actions::ActionRegistry;
 pub use files::FileSources;
 pub use health::Readiness;
 pub use layers::layered;
@@ -41,6 +44,8 @@ pub struct Api {
     pub webhooks: Webhooks,
     /// The files of the channels that run in this process.
     pub files: FileSources,
+    /// The actions of bots and of the channels that run in this process.
+    pub actions: ActionRegistry,
     /// Whether work is taken.
     pub readiness: Readiness,
 }
@@ -49,7 +54,10 @@ pub struct Api {
 pub fn router(api: Api) -> Router {
     let env = api.engine.env().clone();
     let routes = Router::new()
-        .nest("/v1/chat", runtime::router(api.engine.clone()))
+        .nest(
+            "/v1/chat",
+            runtime::router(api.engine.clone(), api.actions.clone()),
+        )
         .merge(webhook::router(api.webhooks.clone()))
         .merge(files::router(api.files.clone()))
         .merge(health::router(api))

@@ -27,6 +27,8 @@ impl List {
     pub(crate) const MESSAGES: Self = Self(*b"m ");
     /// Events.
     pub(crate) const EVENTS: Self = Self(*b"e ");
+    /// Workflows.
+    pub(crate) const WORKFLOWS: Self = Self(*b"w ");
 
     /// Conversations in an order.
     pub(crate) fn conversations(order: (SortField, SortOrder)) -> Self {
@@ -136,6 +138,7 @@ mod tests {
             List::CONVERSATION_MESSAGES,
             List::MESSAGES,
             List::EVENTS,
+            List::WORKFLOWS,
         ];
         for order in fields.into_iter().flat_map(|f| orders.map(|o| (f, o))) {
             lists.extend([List::conversations(order), List::users(order)]);

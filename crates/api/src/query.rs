@@ -96,17 +96,27 @@ impl Query {
 
     /// Users' ids.
     pub(crate) fn users(&self, name: &str) -> Result<Vec<UserId>> {
-        let users: Vec<_> = self
+        self.each(name, USER, wire::parse_user_id)
+    }
+
+    /// All values of an array, each of one of the forms that `read` knows.
+    pub(crate) fn each<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        let values: Vec<_> = self
             .all(name)
-            .map(|text| wire::parse_user_id(text).ok_or_else(|| invalid(name, USER)))
+            .map(|text| read(text).ok_or_else(|| invalid(name, expected)))
             .collect::<Result<_>>()?;
-        if users.len() > ARRAY_LIMIT {
+        if values.len() > ARRAY_LIMIT {
             return Err(invalid(
                 name,
                 &format!("expected at most {ARRAY_LIMIT} values"),
             ));
         }
-        Ok(users)
+        Ok(values)
     }
 
     /// `afterDate` and `beforeDate`.

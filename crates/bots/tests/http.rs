@@ -25,6 +25,7 @@ fn event(kind: &str) -> BotEvent {
         conversation: None,
         user: None,
         message: None,
+        workflow: None,
         status: EventStatus::Pending,
         failure_reason: None,
         created_at: Timestamp::from_millis(0),

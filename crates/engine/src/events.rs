@@ -2,6 +2,7 @@
 
 use switchboard_model::{
     ConversationId, Error, Event, EventId, EventStatus, Json, Kind, MessageId, Result, UserId,
+    WorkflowId,
 };
 use switchboard_store::{EventFilter, NewEvent, Page, PageRequest};
 
@@ -21,6 +22,8 @@ pub struct EventInput {
     pub user: Option<UserId>,
     /// The message it concerns.
     pub message: Option<MessageId>,
+    /// The workflow it concerns: if that is listening, it goes on.
+    pub workflow: Option<WorkflowId>,
 }
 
 /// Which events a caller asks for.
@@ -34,6 +37,8 @@ pub struct EventQuery {
     pub user: Option<UserId>,
     /// Concerning this message.
     pub message: Option<MessageId>,
+    /// Concerning this workflow.
+    pub workflow: Option<WorkflowId>,
     /// In this state.
     pub status: Option<EventStatus>,
 }
@@ -44,6 +49,12 @@ impl Engine {
         check::name("type", &input.kind)?;
         check::payload(&input.payload)?;
         let kind = caller.view().stored_name(&input.kind);
+        if kind == Event::WORKFLOW_UPDATE {
+            return Err(Error::invalid(
+                "type",
+                "workflow_update is told by the server; create or update the workflow instead",
+            ));
+        }
         if kind == Event::MESSAGE_CREATED {
             return Err(Error::invalid(
                 "type",
@@ -52,6 +63,11 @@ impl Engine {
         }
         self.check_references(caller, input.conversation, input.user, input.message)
             .await?;
+        if let Some(id) = input.workflow
+            && caller.integration.is_some()
+        {
+            return Err(Error::reference("workflowId", Kind::Workflow, id));
+        }
         let event = NewEvent {
             id: self.new_event_id(),
             delivery: self.new_delivery_id(),
@@ -61,6 +77,7 @@ impl Engine {
             conversation: input.conversation,
             user: input.user,
             message: input.message,
+            workflow: input.workflow,
             now: self.env().now(),
         };
         let event = self.store().create_event(event).await?;
@@ -89,6 +106,7 @@ impl Engine {
             conversation: query.conversation,
             user: query.user,
             message: query.message,
+            workflow: query.workflow,
             status: query.status,
         };
         let found = self.store().list_events(caller.bot, filter, page).await?;

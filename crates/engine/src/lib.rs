@@ -7,6 +7,7 @@
 //! What never happens here: HTTP, SQL, waiting for bots or channels.
 
 pub mod access;
+pub mod actions;
 pub mod caller;
 mod check;
 pub mod conversations;
@@ -22,15 +23,17 @@ pub mod vault;
 pub mod view;
 mod visible;
 pub mod wire;
+pub mod workflows;
 
 use std::sync::Arc;
 
 use switchboard_model::{
     BotId, ConversationId, DeliveryId, Environment, EventId, IntegrationId, MessageId, StateId,
-    TokenId, UserId,
+    TokenId, UserId, WorkflowId,
 };
 use switchboard_store::Store;
 
+pub use actions::ActionTarget;
 pub use caller::{Caller, Credentials};
 pub use health::{Condition, Health};
 pub use inbound::{
@@ -74,6 +77,8 @@ new_ids! {
     new_event_id: EventId;
     /// A new state id.
     new_state_id: StateId;
+    /// A new workflow id.
+    new_workflow_id: WorkflowId;
     /// A new delivery id.
     new_delivery_id: DeliveryId;
     /// A new token record's id.

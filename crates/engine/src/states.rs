@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_model::ids::Ulid;
 use switchboard_model::{
-    BotId, ConversationId, Error, IntegrationId, Json, Kind, Result, StateKind, UserId,
+    BotId, ConversationId, Error, IntegrationId, Json, Kind, Result, StateKind, UserId, WorkflowId,
 };
 use switchboard_store::{SetState, StateKey, StateOwner};
 
@@ -156,6 +156,11 @@ impl Engine {
                 .ok()
                 .filter(|id| caller.integration_id() == Some(*id))
                 .map(IntegrationId::ulid),
+            StateKind::Workflow => id
+                .parse::<WorkflowId>()
+                .ok()
+                .filter(|_| caller.integration.is_none())
+                .map(WorkflowId::ulid),
         })
     }
 }
@@ -170,5 +175,6 @@ fn subject_kind(kind: StateKind) -> Kind {
         StateKind::User => Kind::User,
         StateKind::Bot => Kind::Bot,
         StateKind::Integration => Kind::Integration,
+        StateKind::Workflow => Kind::Workflow,
     }
 }

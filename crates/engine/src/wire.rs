@@ -4,7 +4,8 @@
 use serde::Serialize;
 use switchboard_model::{
     BotId, Conversation, ConversationId, DeliveryReport, Direction, Event, EventId, EventPayload,
-    EventStatus, Json, Message, MessageId, State, StateId, Tags, Timestamp, User, UserId,
+    EventStatus, Json, Message, MessageId, State, StateId, Tags, Timestamp, User, UserId, Workflow,
+    WorkflowId, WorkflowNews, WorkflowStatus,
 };
 
 use crate::View;
@@ -82,7 +83,48 @@ enum WirePayload {
         user: Box<WireUser>,
         conversation: Box<WireConversation>,
     },
+    WorkflowUpdate(Box<WireUpdate>),
     Other(Json),
+}
+
+/// What a bot is told of a workflow.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireUpdate {
+    #[serde(rename = "type")]
+    news: WorkflowNews,
+    workflow: WireWorkflow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<WireConversation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<WireUser>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child_workflow: Option<WireWorkflow>,
+}
+
+/// A workflow.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireWorkflow {
+    id: WorkflowId,
+    name: String,
+    status: WorkflowStatus,
+    input: Json,
+    output: Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_workflow_id: Option<WorkflowId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<ConversationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_reason: Option<String>,
+    timeout_at: Timestamp,
+    tags: Tags,
 }
 
 /// A state.
@@ -183,6 +225,16 @@ impl WireEvent {
                     conversation: Box::new(WireConversation::new(view, conversation)),
                 }
             }
+            EventPayload::WorkflowUpdate(update) => {
+                let conversation = update.conversation;
+                WirePayload::WorkflowUpdate(Box::new(WireUpdate {
+                    news: update.news,
+                    workflow: WireWorkflow::new(view, update.workflow),
+                    conversation: conversation.map(|found| WireConversation::new(view, found)),
+                    user: update.user.map(|found| WireUser::new(view, found)),
+                    child_workflow: update.child.map(|child| WireWorkflow::new(view, child)),
+                }))
+            }
             EventPayload::Other(json) => WirePayload::Other(json),
         };
         Self {
@@ -195,6 +247,28 @@ impl WireEvent {
             message_id: event.message,
             status: event.status,
             failure_reason: event.failure_reason,
+        }
+    }
+}
+
+impl WireWorkflow {
+    /// As `view` shows it.
+    pub fn new(view: &View, workflow: Workflow) -> Self {
+        Self {
+            id: workflow.id,
+            name: workflow.name,
+            status: workflow.status,
+            input: workflow.input,
+            output: workflow.output,
+            parent_workflow_id: workflow.parent,
+            conversation_id: workflow.conversation,
+            user_id: workflow.user.map(|user| user_id(workflow.bot, user)),
+            created_at: workflow.created_at,
+            updated_at: workflow.updated_at,
+            completed_at: workflow.completed_at,
+            failure_reason: workflow.failure_reason,
+            timeout_at: workflow.timeout_at,
+            tags: view.shown_tags(&workflow.tags),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a channel plugs in: the [`Integration`] trait, its [`Context`], and what only some channels
-//! can do ([`Outbound`], [`Webhook`], [`Files`]). All that a third party's channel depends on.
+//! can do ([`Outbound`], [`Webhook`], [`Files`], [`Actions`]). All that a third party's channel
+//! depends on.
 //!
 //! The vocabulary is the platform's: an integration maps each external thread to a conversation
 //! with `get_or_create_conversation(ctx, external_id)` and `create_conversation(ctx, external_id)`
@@ -9,6 +10,7 @@
 //! integration that is written so cannot make two conversations of one thread: see
 //! [`Conversations`].
 
+pub mod actions;
 mod bp;
 mod context;
 pub mod files;
@@ -16,6 +18,7 @@ mod mapping;
 pub mod outbound;
 pub mod webhook;
 
+pub use actions::{ActionCall, ActionFailure, Actions};
 pub use bp::{Bp, BpConversations, BpUsers, NewConversation, NewUser};
 pub use context::Context;
 pub use files::{FileAnswer, FileFailure, FileRequest, Files};

@@ -27,6 +27,8 @@ pub enum Kind {
     Event,
     /// A state.
     State,
+    /// A workflow.
+    Workflow,
     /// A delivery.
     Delivery,
     /// An access token.
@@ -54,6 +56,7 @@ impl fmt::Display for Kind {
             Self::Message => "message",
             Self::Event => "event",
             Self::State => "state",
+            Self::Workflow => "workflow",
             Self::Delivery => "delivery",
             Self::Token => "token",
         })
@@ -114,6 +117,20 @@ pub enum Error {
         field: String,
         /// What it collides with, and what to do.
         reason: String,
+    },
+    /// An action was called and failed.
+    #[error("{message}")]
+    ActionFailed {
+        /// What it says, in its own words.
+        message: String,
+    },
+    /// An action was called and has not answered in time; what it began may still be done.
+    #[error(
+        "the action {action} has not answered in time; look whether it was done before calling it again"
+    )]
+    ActionTimedOut {
+        /// Its name, as called.
+        action: String,
     },
     /// The caller's token is missing, unknown or revoked.
     #[error("{reason}")]

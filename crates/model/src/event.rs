@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BotId, Conversation, ConversationId, EventId, Json, Message, MessageId, Timestamp, User, UserId,
+    BotId, Conversation, ConversationId, EventId, Json, Message, MessageId, Timestamp, User,
+    UserId, WorkflowId, WorkflowUpdate,
 };
 
 /// How far an event has got.
@@ -26,6 +27,8 @@ pub enum EventPayload {
     /// A message came in. Message, author and conversation are as they are when the event is
     /// read, not as they were when it was made.
     MessageCreated(Box<(Message, User, Conversation)>),
+    /// A workflow began, goes on, timed out, or has news of a part of it.
+    WorkflowUpdate(Box<WorkflowUpdate>),
     /// Anything else, as given.
     Other(Json),
 }
@@ -37,7 +40,7 @@ pub struct Event {
     pub id: EventId,
     /// The bot that is told.
     pub bot: BotId,
-    /// `message_created`, `state_expired`, or `<alias>:<name>` from an integration, or the bot's own
+    /// `message_created`, `state_expired`, `workflow_update`, or `<alias>:<name>` from an integration, or the bot's own
     /// name.
     pub kind: String,
     /// What it carries.
@@ -48,6 +51,8 @@ pub struct Event {
     pub user: Option<UserId>,
     /// The message it concerns.
     pub message: Option<MessageId>,
+    /// The workflow it concerns.
+    pub workflow: Option<WorkflowId>,
     /// How far it has got.
     pub status: EventStatus,
     /// Why it failed.
@@ -61,4 +66,6 @@ impl Event {
     pub const MESSAGE_CREATED: &'static str = "message_created";
     /// The kind of events that tell a bot that the time of one of its states is over.
     pub const STATE_EXPIRED: &'static str = "state_expired";
+    /// The kind of events that tell a bot of its workflows.
+    pub const WORKFLOW_UPDATE: &'static str = "workflow_update";
 }

@@ -95,6 +95,8 @@ ids! {
     EventId = "evt";
     /// A state.
     StateId = "state";
+    /// A workflow.
+    WorkflowId = "wflow";
     /// A row of the outbox.
     DeliveryId = "dlv";
     /// An access token's record; never the token itself.

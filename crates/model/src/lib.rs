@@ -1,5 +1,5 @@
 //! What exists in Switchboard: ids, bots, integrations, conversations, users, messages, events,
-//! states, deliveries, tags and errors.
+//! states, workflows, deliveries, tags and errors.
 //!
 //! This room promises plain values that cannot be built wrong. It does no I/O, knows no
 //! database and no HTTP, and is never async. Time and randomness come in as values
@@ -21,6 +21,7 @@ pub mod testing;
 pub mod time;
 pub mod token;
 pub mod user;
+pub mod workflow;
 
 pub use bot::Bot;
 pub use clock::{Clock, Environment, Random};
@@ -30,6 +31,7 @@ pub use error::{Error, Kind, Result};
 pub use event::{Event, EventPayload, EventStatus};
 pub use ids::{
     BotId, ConversationId, DeliveryId, EventId, IntegrationId, MessageId, StateId, TokenId, UserId,
+    WorkflowId,
 };
 pub use integration::Integration;
 pub use json::Json;
@@ -39,3 +41,4 @@ pub use tags::{TagPatch, Tags};
 pub use time::Timestamp;
 pub use token::Token;
 pub use user::User;
+pub use workflow::{StatusGroup, Workflow, WorkflowNews, WorkflowStatus, WorkflowUpdate};

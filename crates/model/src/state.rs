@@ -1,5 +1,5 @@
-//! States: named JSON that a bot or an integration keeps beside a conversation, a user, the bot or
-//! the integration.
+//! States: named JSON that a bot or an integration keeps beside a conversation, a user, a workflow,
+//! the bot or the integration.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub enum StateKind {
     Bot,
     /// The integration.
     Integration,
+    /// A workflow.
+    Workflow,
 }
 
 impl StateKind {
@@ -27,6 +29,7 @@ impl StateKind {
             Self::User => "user",
             Self::Bot => "bot",
             Self::Integration => "integration",
+            Self::Workflow => "workflow",
         }
     }
 }
@@ -40,7 +43,7 @@ pub struct State {
     pub bot: BotId,
     /// What it belongs to.
     pub kind: StateKind,
-    /// The ULID of the conversation, user, bot or integration it belongs to.
+    /// The ULID of the conversation, user, bot, integration or workflow it belongs to.
     pub subject: ulid::Ulid,
     /// Its name, at most 200 characters.
     pub name: String,

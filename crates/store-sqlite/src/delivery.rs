@@ -15,7 +15,7 @@ use switchboard_store::{
 use crate::failure::{Done, Failure};
 use crate::outbox::lost;
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, message, outbox, record, rows, user};
+use crate::{SqliteStore, conversation, event, message, outbox, record, rows, user, workflow};
 
 const DESTINATION: &str = "SELECT id FROM integration WHERE public = ?1";
 const DUE: &str = "SELECT id, due_at, 0 FROM (
@@ -270,7 +270,11 @@ fn delivered(
         };
         message::change(tx, message, update, now)?;
     }
-    settle(tx, current, outbox::DELIVERED, None, now)
+    settle(tx, current, outbox::DELIVERED, None, now)?;
+    match current.event {
+        Some(event) => workflow::processed(tx, event, now),
+        None => Ok(()),
+    }
 }
 
 /// Stores what a bot answered; the inner error says why its answer has no place to go.
@@ -280,7 +284,8 @@ fn store_replies(
     replies: &[Reply],
     now: Timestamp,
 ) -> Done<Result<(), &'static str>> {
-    let (Some(number), Some(_)) = (current.conversation, current.event) else {
+    let line = current.conversation.filter(|line| *line > 0);
+    let (Some(number), Some(_)) = (line, current.event) else {
         return Ok(Err(
             "the bot answered with messages, but the event belongs to no conversation; answer \
              without messages, or create them where they belong",

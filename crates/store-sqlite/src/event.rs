@@ -13,11 +13,11 @@ use crate::outbox::{self, Enqueue};
 use crate::query::{self, Query};
 use crate::rows::{self, EventRow};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, message, user};
+use crate::{SqliteStore, conversation, message, user, workflow};
 
 const INSERT: &str = "INSERT INTO event
-    (public, bot, kind, payload, conversation, user, message, once, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    (public, bot, kind, payload, conversation, user, message, once, created_at, workflow)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 const BY_PUBLIC: &str = concat!(
     rows::select_event!(),
     " WHERE e.public = ?1 AND b.public = ?2"
@@ -41,6 +41,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) conversation: Option<i64>,
     pub(crate) user: Option<i64>,
     pub(crate) message: Option<i64>,
+    pub(crate) workflow: Option<i64>,
     pub(crate) once: Option<[u8; 16]>,
     pub(crate) now: Timestamp,
 }
@@ -59,20 +60,30 @@ pub(crate) fn insert(tx: &mut Tx<'_>, draft: &Draft<'_>) -> Done<i64> {
             draft.user,
             draft.message,
             draft.once,
-            draft.now.as_millis()
+            draft.now.as_millis(),
+            draft.workflow
         ],
     )?;
     let new = Enqueue {
         id: draft.delivery,
         bot: draft.bot,
         destination: outbox::BOTS,
-        conversation: draft.conversation,
+        // What is told of a workflow without a conversation has a line of its own; no conversation
+        // has a number below zero.
+        conversation: draft.conversation.or(draft.workflow.map(|id| -id)),
         event: Some(id),
         message: None,
         now: draft.now,
     };
     outbox::enqueue(tx, new)?;
     Ok(id)
+}
+
+/// The number of an event.
+pub(crate) fn number(connection: &Connection, bot: BotId, id: EventId) -> Done<Option<i64>> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let row = rows::one(connection, BY_PUBLIC, keys, rows::event)?;
+    Ok(row.map(|row| row.id))
 }
 
 /// The event with this number, unless what it is about is deleted.
@@ -93,6 +104,16 @@ fn fill(connection: &Connection, row: EventRow) -> Done<Option<Event>> {
         None => None,
     };
     let mut event = row.value;
+    if event.kind == Event::WORKFLOW_UPDATE {
+        let EventPayload::Other(stored) = &event.payload else {
+            return Ok(Some(event));
+        };
+        let Some(update) = workflow::told(connection, row.workflow, stored)? else {
+            return Ok(None);
+        };
+        event.payload = EventPayload::WorkflowUpdate(Box::new(update));
+        return Ok(Some(event));
+    }
     if !row.announces {
         return Ok(Some(event));
     }
@@ -134,6 +155,15 @@ fn create(tx: &mut Tx<'_>, new: &NewEvent) -> Done<Event> {
         ),
         None => None,
     };
+    let named = match new.workflow {
+        Some(id) => Some(
+            workflow::by_public(connection, new.bot, id)?
+                .ok_or_else(|| Error::reference("workflowId", Kind::Workflow, id))?,
+        ),
+        None => None,
+    };
+    // An event of a workflow belongs to its conversation, unless it names another.
+    let conversation = conversation.or(named.as_ref().and_then(|named| named.conversation));
     let draft = Draft {
         id: new.id,
         delivery: new.delivery,
@@ -143,10 +173,14 @@ fn create(tx: &mut Tx<'_>, new: &NewEvent) -> Done<Event> {
         conversation,
         user,
         message,
+        workflow: named.as_ref().map(|named| named.id),
         once: None,
         now: new.now,
     };
     let id = insert(tx, &draft)?;
+    if let Some(named) = named {
+        workflow::wake(tx, named.id, new.now)?;
+    }
     by_number(tx.connection, id)?.ok_or_else(|| rows::gone("a new event"))
 }
 
@@ -170,8 +204,10 @@ fn list(
     let mut query = Query::new(rows::select_event!());
     query.and("(e.conversation IS NULL OR c.deleted_at IS NULL)");
     query.and("(e.payload IS NOT NULL OR m.deleted_at IS NULL)");
+    query.and("(e.kind <> 'workflow_update' OR w.id IS NOT NULL)");
     // The plus keeps the bot's index out where a shorter way is known.
-    let narrow = filter.conversation.is_some() || filter.message.is_some();
+    let narrow =
+        filter.conversation.is_some() || filter.message.is_some() || filter.workflow.is_some();
     query.and_value(if narrow { "+e.bot = ?" } else { "e.bot = ?" }, bot_number);
     if let Some(id) = filter.conversation {
         let Some(conversation) = conversation::number(connection, bot_number, id)? else {
@@ -184,6 +220,12 @@ fn list(
             return Ok(query::empty());
         };
         query.and_value("e.message = ?", message.id);
+    }
+    if let Some(id) = filter.workflow {
+        let Some(workflow) = workflow::number(connection, bot, id)? else {
+            return Ok(query::empty());
+        };
+        query.and_value("e.workflow = ?", workflow);
     }
     if let Some(id) = filter.user {
         let Some(user) = user::number(connection, bot_number, id)? else {

@@ -12,7 +12,7 @@ use switchboard_model::{
 use crate::failure::{Done, Failure};
 use crate::state::kind_number;
 use crate::writer::Tx;
-use crate::{event, rows};
+use crate::{event, rows, workflow};
 
 const SELECT: &str = "SELECT s.public, s.bot, b.public, s.owner, s.kind, s.subject, s.name,
         s.payload, s.created_at, s.updated_at
@@ -78,6 +78,7 @@ struct Subject {
     kind: StateKind,
     conversation: Option<(i64, ConversationId)>,
     user: Option<(i64, UserId)>,
+    workflow: Option<i64>,
 }
 
 /// Removes a state whose time is over and tells its bot.
@@ -124,6 +125,7 @@ pub(crate) fn end(tx: &mut Tx<'_>, state: i64, now: Timestamp) -> Done<()> {
         conversation: subject.conversation.map(|(number, _)| number),
         user: subject.user.map(|(number, _)| number),
         message: None,
+        workflow: subject.workflow,
         once: None,
         now,
     };
@@ -138,6 +140,7 @@ fn subject(connection: &Connection, over: &Over) -> Done<Option<Subject>> {
         kind: StateKind::Bot,
         conversation: None,
         user: None,
+        workflow: None,
     };
     if is(StateKind::Conversation) {
         let Some(id) = rows::value(connection, CONVERSATION, [over.subject])? else {
@@ -153,6 +156,12 @@ fn subject(connection: &Connection, over: &Over) -> Done<Option<Subject>> {
         subject.user = Some((over.subject, UserId::from_bytes(id)));
     } else if is(StateKind::Integration) {
         subject.kind = StateKind::Integration;
+    } else if is(StateKind::Workflow) {
+        if !workflow::exists(connection, over.subject)? {
+            return Ok(None);
+        }
+        subject.kind = StateKind::Workflow;
+        subject.workflow = Some(over.subject);
     }
     Ok(Some(subject))
 }

@@ -146,6 +146,7 @@ impl Intake<'_> {
             conversation: conversation.as_ref().map(|row| row.id),
             user,
             message: None,
+            workflow: None,
             once,
             now: self.batch.now,
         };

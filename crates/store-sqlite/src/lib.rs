@@ -33,6 +33,7 @@ mod tags;
 mod tests;
 mod thread;
 mod user;
+mod workflow;
 mod writer;
 
 use std::panic::catch_unwind;

@@ -228,6 +228,7 @@ pub(crate) fn announce(
         conversation: Some(conversation.id),
         user: Some(user),
         message: Some(message),
+        workflow: None,
         once: None,
         now,
     };

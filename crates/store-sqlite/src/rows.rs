@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use switchboard_model::{
     BotId, Conversation, ConversationId, DeliveryReport, DeliveryStatus, Direction, Error, Event,
     EventId, EventPayload, EventStatus, IntegrationId, Json, Kind, Message, MessageId, Tags,
-    Timestamp, User, UserId,
+    Timestamp, User, UserId, WorkflowId,
 };
 
 use crate::failure::{Done, Failure};
@@ -255,6 +255,7 @@ pub(crate) struct EventRow {
     pub(crate) conversation: Option<i64>,
     pub(crate) user: Option<i64>,
     pub(crate) message: Option<i64>,
+    pub(crate) workflow: Option<i64>,
     pub(crate) announces: bool,
     pub(crate) value: Event,
 }
@@ -264,11 +265,12 @@ macro_rules! select_event {
     () => {
         "
     SELECT e.id, e.conversation, e.user, e.message, e.public, b.public, e.kind, e.payload,
-        c.public, u.public, m.public, d.status, d.error, e.created_at
+        c.public, u.public, m.public, d.status, d.error, e.created_at, e.workflow, w.public
     FROM event e CROSS JOIN bot b ON b.id = e.bot
     LEFT JOIN conversation c ON c.id = e.conversation
     LEFT JOIN user u ON u.id = e.user
     LEFT JOIN message m ON m.id = e.message
+    LEFT JOIN workflow w ON w.id = e.workflow AND w.deleted_at IS NULL
     LEFT JOIN delivery d
         ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.event = e.id)"
     };
@@ -291,6 +293,7 @@ pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         conversation: row.get(1)?,
         user: row.get(2)?,
         message: row.get(3)?,
+        workflow: row.get(14)?,
         announces: payload.is_none(),
         value: Event {
             id: EventId::from_bytes(row.get(4)?),
@@ -307,6 +310,9 @@ pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
             message: row
                 .get::<_, Option<[u8; 16]>>(10)?
                 .map(MessageId::from_bytes),
+            workflow: row
+                .get::<_, Option<[u8; 16]>>(15)?
+                .map(WorkflowId::from_bytes),
             status,
             failure_reason,
             created_at: time(row, 13)?,

@@ -11,6 +11,7 @@ use switchboard_model::Error;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_reset.sql"),
+    include_str!("migrations/0003_workflow.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -8,14 +8,14 @@ use rusqlite::{Connection, Row, params};
 use serde_json::value::RawValue;
 use switchboard_model::{
     BotId, ConversationId, Error, IntegrationId, Json, Kind, Result, State, StateId, StateKind,
-    Timestamp, UserId,
+    Timestamp, UserId, WorkflowId,
 };
 use switchboard_store::{Found, SetState, StateKey, StateOwner, StateStore};
 
 use crate::failure::{Done, Failure};
 use crate::rows::{self, Numbered};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, expiry, user};
+use crate::{SqliteStore, conversation, expiry, user, workflow};
 
 const GET: &str =
     "SELECT id, public, payload, expiry, expires_at, created_at, updated_at FROM state
@@ -49,6 +49,7 @@ pub(crate) const fn kind_number(kind: StateKind) -> u8 {
         StateKind::User => 1,
         StateKind::Bot => 2,
         StateKind::Integration => 3,
+        StateKind::Workflow => 4,
     }
 }
 
@@ -78,6 +79,11 @@ fn place(connection: &Connection, key: &StateKey) -> Done<Place> {
         }
         StateKind::Integration => {
             rows::known_integration(connection, key.bot, IntegrationId::new(key.subject))?
+        }
+        StateKind::Workflow => {
+            let id = WorkflowId::new(key.subject);
+            workflow::number(connection, key.bot, id)?
+                .ok_or_else(|| Error::not_found(Kind::Workflow, id))?
         }
     };
     Ok(Place {

@@ -13,7 +13,7 @@ use crate::failure::Done;
 use crate::state::kind_number;
 use crate::tags::{self, MESSAGES};
 use crate::writer::Tx;
-use crate::{expiry, rows};
+use crate::{expiry, rows, workflow};
 
 /// Rows a call removes, about.
 const ROWS: usize = 500;
@@ -29,7 +29,10 @@ const EXPIRED_STATES: &str =
 const WORK: &str = "SELECT EXISTS (SELECT 1 FROM state WHERE expires_at <= ?1)
     OR EXISTS (SELECT 1 FROM once_kept WHERE at < ?2)
     OR EXISTS (SELECT 1 FROM idempotency WHERE at < ?2)
-    OR EXISTS (SELECT 1 FROM deleted)";
+    OR EXISTS (SELECT 1 FROM deleted)
+    OR EXISTS (SELECT 1 FROM workflow
+        WHERE status < 4 AND deleted_at IS NULL AND timeout_at <= ?1)
+    OR EXISTS (SELECT 1 FROM workflow WHERE continue_at <= ?1)";
 const OLD_ONCE: &str = "DELETE FROM once_kept WHERE key IN
     (SELECT key FROM once_kept WHERE at < ?1 LIMIT ?2)";
 const OLD_KEYS: &str = "DELETE FROM idempotency WHERE (bot, key) IN
@@ -52,6 +55,13 @@ const KEEP_EVENT_ONCE: &str = "INSERT OR IGNORE INTO once_kept (key, at)
     SELECT once, ?2 FROM event WHERE id = ?1 AND once IS NOT NULL";
 const KEEP_MESSAGE_ONCE: &str = "INSERT OR IGNORE INTO once_kept (key, at)
     SELECT once, ?2 FROM message WHERE id = ?1 AND once IS NOT NULL";
+const WORKFLOWS: &str = "SELECT id FROM workflow
+    WHERE conversation = ?1 AND deleted_at IS NULL LIMIT ?2";
+const WORKFLOW: &str = "DELETE FROM workflow WHERE id = ?1";
+const TOLD: &str = "SELECT e.id, e.kind = 'workflow_update' AND NOT EXISTS
+        (SELECT 1 FROM delivery d WHERE d.event = e.id AND d.status < 3)
+    FROM event e WHERE e.workflow = ?1 LIMIT ?2";
+const CUT_OFF: &str = "UPDATE event SET workflow = NULL WHERE id = ?1";
 const EVENT: &str = "DELETE FROM event WHERE id = ?1";
 const MESSAGE: &str = "DELETE FROM message WHERE id = ?1";
 const CONVERSATION: &str = "DELETE FROM conversation WHERE id = ?1";
@@ -83,6 +93,7 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
     for state in expired {
         expiry::end(tx, state, now)?;
     }
+    removed += workflow::due(tx, now, limit)?;
     removed += rows::execute(connection, OLD_ONCE, [week_ago, limit])?;
     removed += rows::execute(connection, OLD_KEYS, [week_ago, limit])?;
 
@@ -95,7 +106,9 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
         };
         let batch = ROWS - removed;
         let some = if kind == kind_number(StateKind::Conversation) {
-            of_conversation(connection, subject, batch, now)?
+            of_conversation(tx, subject, batch, now)?
+        } else if kind == kind_number(StateKind::Workflow) {
+            of_workflow(connection, subject, batch, now)?
         } else {
             of_user(connection, subject, batch)?
         };
@@ -103,6 +116,8 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
         if some < batch {
             if kind == kind_number(StateKind::Conversation) {
                 removed += rows::execute(connection, CONVERSATION, [subject])?;
+            } else if kind == kind_number(StateKind::Workflow) {
+                removed += rows::execute(connection, WORKFLOW, [subject])?;
             }
             rows::execute(connection, DONE, params![kind, subject])?;
         }
@@ -124,14 +139,22 @@ fn of_user(connection: &Connection, user: i64, batch: usize) -> Done<usize> {
 
 /// Removes about so many rows; fewer only if there are no more.
 fn of_conversation(
-    connection: &Connection,
+    tx: &mut Tx<'_>,
     conversation: i64,
     batch: usize,
     now: Timestamp,
 ) -> Done<usize> {
+    let connection = tx.connection;
     let kind = kind_number(StateKind::Conversation);
     let limit = rows::as_limit(batch);
     let mut removed = rows::execute(connection, STATES, params![kind, conversation, limit])?;
+    let rest = rows::as_limit(batch.saturating_sub(removed));
+    for workflow in rows::all(connection, WORKFLOWS, [conversation, rest], |row| {
+        row.get(0)
+    })? {
+        workflow::bury_number(tx, workflow, now)?;
+        removed += 1;
+    }
     let rest = rows::as_limit(batch.saturating_sub(removed));
     removed += rows::execute(connection, PARTICIPANTS, [conversation, rest])?;
     let rest = rows::as_limit(batch.saturating_sub(removed));
@@ -144,6 +167,31 @@ fn of_conversation(
     })?;
     for (message, tags) in messages {
         removed += remove_message(connection, conversation, message, &tags, now)?;
+    }
+    Ok(removed)
+}
+
+/// Removes about so many rows; fewer only if there are no more. What is being told at this moment is
+/// only cut off: whoever tells it has yet to write how that ended.
+fn of_workflow(
+    connection: &Connection,
+    workflow: i64,
+    batch: usize,
+    now: Timestamp,
+) -> Done<usize> {
+    let kind = kind_number(StateKind::Workflow);
+    let keys = params![kind, workflow, rows::as_limit(batch)];
+    let mut removed = rows::execute(connection, STATES, keys)?;
+    let rest = rows::as_limit(batch.saturating_sub(removed));
+    let events: Vec<(i64, bool)> = rows::all(connection, TOLD, [workflow, rest], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    for (event, goes) in events {
+        removed += if goes {
+            remove_event(connection, event, now)?
+        } else {
+            rows::execute(connection, CUT_OFF, [event])?
+        };
     }
     Ok(removed)
 }

@@ -49,6 +49,14 @@ pub(crate) const fn without_identity(bot: i64) -> i64 {
     -bot
 }
 
+/// Workflows of a bot, those at work and those that have ended apart.
+pub(crate) const WORKFLOWS: TagIndex = TagIndex {
+    seek: "SELECT item FROM workflow_tag WHERE scope = ?1 AND pair = ?2 AND item >= ?3
+           ORDER BY item LIMIT 1",
+    insert: "INSERT OR IGNORE INTO workflow_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
+    delete: "DELETE FROM workflow_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+};
+
 /// Above this many candidates a list walks in its own order and checks each row instead.
 const CANDIDATES: usize = 10_000;
 /// And above this many steps to find them.

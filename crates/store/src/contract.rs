@@ -22,6 +22,8 @@ pub mod race;
 pub mod restart;
 pub mod state;
 pub mod user;
+pub mod workflow;
+pub mod workflow_news;
 pub mod world;
 
 use std::sync::Arc;
@@ -97,6 +99,20 @@ macro_rules! contract_tests {
                 a_missing_subject_is_named
                 the_bot_is_told_once_of_each_expiry
                 what_is_not_the_bots_expires_in_silence;
+            workflow:
+                a_workflow_is_made_changed_and_deleted
+                a_status_that_cannot_follow_is_refused
+                a_workflow_is_found_by_name_tags_and_group
+                workflows_are_filtered_and_paged
+                unknown_references_are_named
+                what_belongs_to_a_workflow_goes_with_it;
+            workflow_news:
+                a_workflow_goes_on_until_it_ends
+                a_workflow_whose_event_fails_stays_as_it_is
+                a_listening_workflow_is_woken
+                a_workflow_times_out_once
+                a_parent_hears_of_its_parts
+                nothing_is_told_of_a_deleted_workflow;
             delivery:
                 a_line_is_kept_and_lines_do_not_wait_for_each_other
                 a_retry_waits_and_an_asked_wait_does_not_count

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use switchboard_model::{
     BotId, ConversationId, DeliveryId, Event, EventId, EventStatus, Json, MessageId, Result,
-    Timestamp, UserId,
+    Timestamp, UserId, WorkflowId,
 };
 
 use crate::{Page, PageRequest};
@@ -27,6 +27,8 @@ pub struct NewEvent {
     pub user: Option<UserId>,
     /// The message it concerns.
     pub message: Option<MessageId>,
+    /// The workflow it concerns: if that is listening, it goes on.
+    pub workflow: Option<WorkflowId>,
     /// When.
     pub now: Timestamp,
 }
@@ -44,6 +46,8 @@ pub struct EventFilter {
     pub user: Option<UserId>,
     /// Concerning this message.
     pub message: Option<MessageId>,
+    /// Concerning this workflow.
+    pub workflow: Option<WorkflowId>,
     /// In this state.
     pub status: Option<EventStatus>,
 }
@@ -52,7 +56,7 @@ pub struct EventFilter {
 #[async_trait]
 pub trait EventStore {
     /// Stores an event and enqueues its delivery. Unknown ids are `ReferenceNotFound` (fields
-    /// `conversationId`, `userId`, `messageId`).
+    /// `conversationId`, `userId`, `messageId`, `workflowId`).
     async fn create_event(&self, event: NewEvent) -> Result<Event>;
 
     /// The event with this id.

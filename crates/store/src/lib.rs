@@ -26,6 +26,7 @@ pub mod message;
 pub mod page;
 pub mod state;
 pub mod user;
+pub mod workflow;
 
 use async_trait::async_trait;
 use switchboard_model::{ConversationId, Result, Timestamp};
@@ -55,6 +56,9 @@ pub use message::{
 pub use page::{Cursor, Page, PageRequest, SortField, SortOrder};
 pub use state::{SetState, StateKey, StateOwner, StateStore};
 pub use user::{GetOrCreateUser, NewUser, UserFilter, UserStore, UserUpdate};
+pub use workflow::{
+    GetOrCreateWorkflow, NewWorkflow, WorkflowFilter, WorkflowStore, WorkflowUpdate,
+};
 
 /// A 16-byte digest that stands for an external identity (see `Once` in ARCHITECTURE.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +93,7 @@ pub trait Store:
     + IngestStore
     + EventStore
     + StateStore
+    + WorkflowStore
     + DeliveryStore
     + Send
     + Sync
@@ -101,7 +106,8 @@ pub trait Store:
     async fn ping(&self) -> Result<()>;
 
     /// Removes a bounded number of rows that nobody can see any more (expired states, what belongs
-    /// to deleted conversations). Tells how many, so that a caller can go on while there are any.
+    /// to deleted conversations), ends workflows whose time is over, and goes on with those that are
+    /// due. Tells how many, so that a caller can go on while there are any.
     /// With nothing to do it writes nothing, so that it may be called every few seconds.
     async fn sweep(&self, now: Timestamp) -> Result<usize>;
 

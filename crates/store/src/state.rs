@@ -26,7 +26,7 @@ pub struct StateKey {
     pub owner: StateOwner,
     /// What it belongs to.
     pub kind: StateKind,
-    /// The ULID of the conversation, user, bot or integration.
+    /// The ULID of the conversation, user, bot, integration or workflow.
     pub subject: Ulid,
     /// Its name.
     pub name: String,
@@ -47,7 +47,8 @@ pub struct SetState {
     pub now: Timestamp,
 }
 
-/// Keeps states. Each write that finds the subject (conversation, user, bot or integration)
+/// Keeps states. Each write that finds the subject (conversation, user, bot,
+/// integration or workflow)
 /// missing is `NotFound`. A state whose time is over is absent, whether or not a sweep has passed.
 /// Writing renews the time; reading does not.
 ///

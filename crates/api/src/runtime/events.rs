@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::events::{EventInput, EventQuery};
 use switchboard_engine::wire::WireEvent;
-use switchboard_model::{ConversationId, EventStatus, Json as Payload, Kind, MessageId};
+use switchboard_model::{
+    ConversationId, EventStatus, Json as Payload, Kind, MessageId, WorkflowId,
+};
 use switchboard_store::Page;
 
 use super::{Answer, Created};
@@ -27,7 +29,7 @@ pub(super) struct NewBody {
     conversation_id: Option<ConversationId>,
     user_id: Option<UserRef>,
     message_id: Option<MessageId>,
-    workflow_id: Option<IgnoredAny>,
+    workflow_id: Option<WorkflowId>,
     schedule: Option<IgnoredAny>,
 }
 
@@ -49,13 +51,13 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<NewBody>,
 ) -> Created<One> {
     refuse("schedule", body.schedule.as_ref())?;
-    refuse("workflowId", body.workflow_id.as_ref())?;
     let input = EventInput {
         kind: body.kind,
         payload: body.payload,
         conversation: body.conversation_id,
         user: body.user_id.map(|user| user.0),
         message: body.message_id,
+        workflow: body.workflow_id,
     };
     let event = engine.create_event(&caller, input).await?;
     Ok((StatusCode::CREATED, Json(One { event })))
@@ -84,13 +86,14 @@ pub(super) async fn list(
         conversation: query.conversation()?,
         user: query.user("userId")?,
         message: query.id("messageId")?,
+        workflow: query.id("workflowId")?,
         status: match status {
             Some(Status::Kept(status)) => Some(status),
             _ => None,
         },
     };
-    // No event is of a workflow, or scheduled, as long as neither is served.
-    let none = query.text("workflowId")?.is_some() || matches!(status, Some(Status::NotServed));
+    // No event is scheduled as long as that is not served.
+    let none = matches!(status, Some(Status::NotServed));
     let found = if none {
         Page::empty()
     } else {

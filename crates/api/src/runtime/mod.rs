@@ -1,18 +1,21 @@
 //! The runtime API, `/v1/chat`: one file a resource, one function an operation. The shapes are those
 //! of `@botpress/api`; fields beyond it are `meta.created` and a message's `delivery`.
 
+mod actions;
 mod conversations;
 mod events;
 mod messages;
 mod participants;
 mod states;
 mod users;
+mod workflows;
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde::Serialize;
 use switchboard_engine::Engine;
 
+use crate::actions::ActionRegistry;
 use crate::error::ApiError;
 
 /// The answer of an operation that has nothing to tell: `{}`, as clients insist on an object.
@@ -23,7 +26,7 @@ type Answer<T> = Result<axum::Json<T>, ApiError>;
 type Created<T> = Result<(axum::http::StatusCode, axum::Json<T>), ApiError>;
 
 /// The list of operations.
-pub(crate) fn router<S>(engine: Engine) -> Router<S> {
+pub(crate) fn router<S>(engine: Engine, actions: ActionRegistry) -> Router<S> {
     Router::new()
         .route(
             "/conversations",
@@ -74,6 +77,15 @@ pub(crate) fn router<S>(engine: Engine) -> Router<S> {
         .route(
             "/states/{type}/{id}/{name}/expiry",
             post(states::set_expiry),
+        )
+        .route("/actions", post(actions::call).layer(Extension(actions)))
+        .route("/workflows", get(workflows::list).post(workflows::create))
+        .route("/workflows/get-or-create", post(workflows::get_or_create))
+        .route(
+            "/workflows/{id}",
+            get(workflows::get)
+                .put(workflows::update)
+                .delete(workflows::delete),
         )
         .with_state(engine)
 }

@@ -157,11 +157,12 @@ fn address(Segments((kind, id, name)): Address) -> Result<StateAddress> {
         "user" => StateKind::User,
         "bot" => StateKind::Bot,
         "integration" => StateKind::Integration,
+        "workflow" => StateKind::Workflow,
         _ => {
             return Err(Error::invalid(
                 "type",
-                "expected conversation, user, bot or integration; \
-                 states of tasks and workflows are not served",
+                "expected conversation, user, bot, integration or workflow; \
+                 states of tasks are not served",
             ));
         }
     };

@@ -76,7 +76,7 @@ async fn lists_filter_and_an_integration_sees_its_own_types() {
         ("status=pending".to_owned(), 4),
         ("status=processed".to_owned(), 0),
         ("status=scheduled".to_owned(), 0),
-        ("workflowId=x".to_owned(), 0),
+        ("workflowId=wflow_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(), 0),
     ] {
         let found = bot.list_all(&format!("/events?{query}"), "events").await;
         assert_eq!(found.len(), expected, "{query}");

@@ -13,6 +13,7 @@ struct Owned {
     user: String,
     message: String,
     event: String,
+    workflow: String,
     bot: String,
     integration: String,
 }
@@ -25,7 +26,10 @@ impl Owned {
         let message = telegram.say(&conversation, &user, "secret").await;
         let body = json!({ "type": "x", "payload": {}, "conversationId": conversation });
         let event = telegram.post("/events", body).await.created().id("event");
+        let body = json!({ "name": "x", "status": "pending", "tags": { "id": "1" } });
+        let workflow = world.bot().post("/workflows", body).await;
         let owned = Self {
+            workflow: workflow.created().id("workflow"),
             bot: world.bot_id(),
             integration: world.bot.integrations[0].id.to_string(),
             conversation,
@@ -35,7 +39,9 @@ impl Owned {
         };
         for path in owned.states() {
             let body = json!({ "payload": { "secret": 1 } });
-            telegram.post(&path, body.clone()).await.ok();
+            if !path.contains("/workflow/") {
+                telegram.post(&path, body.clone()).await.ok();
+            }
             if !path.contains("/integration/") {
                 world.bot().post(&path, body).await.ok();
             }
@@ -43,12 +49,13 @@ impl Owned {
         owned
     }
 
-    fn states(&self) -> [String; 4] {
+    fn states(&self) -> [String; 5] {
         [
             format!("/states/conversation/{}/s", self.conversation),
             format!("/states/user/{}/s", self.user),
             format!("/states/bot/{}/s", self.bot),
             format!("/states/integration/{}/s", self.integration),
+            format!("/states/workflow/{}/s", self.workflow),
         ]
     }
 
@@ -58,6 +65,7 @@ impl Owned {
         let participants = format!("{conversation}/participants");
         let user = format!("/users/{}", self.user);
         let message = format!("/messages/{}", self.message);
+        let workflow = format!("/workflows/{}", self.workflow);
         let tags = json!({ "tags": { "taken": "1" } });
         let mut post = text_message(&self.conversation, &self.user, "forged");
         post["tags"] = json!({ "id": "1" });
@@ -87,6 +95,14 @@ impl Owned {
                 "/events".to_owned(),
                 event("messageId", &self.message),
             ),
+            (
+                "POST",
+                "/events".to_owned(),
+                event("workflowId", &self.workflow),
+            ),
+            ("GET", workflow.clone(), json!({})),
+            ("PUT", workflow.clone(), json!({ "status": "cancelled" })),
+            ("DELETE", workflow, json!({})),
             ("DELETE", message, json!({})),
             ("DELETE", user, json!({})),
             ("DELETE", conversation, json!({})),
@@ -126,6 +142,9 @@ impl Owned {
                 "events",
             ),
             (format!("/events?messageId={}", self.message), "events"),
+            (format!("/events?workflowId={}", self.workflow), "events"),
+            ("/workflows".to_owned(), "workflows"),
+            ("/workflows?tags.id=1".to_owned(), "workflows"),
         ]
     }
 

@@ -5,6 +5,7 @@
     reason = "a helper of tests may fail as a test does"
 )]
 
+mod actions;
 mod cases;
 mod conversations;
 mod errors;
@@ -17,3 +18,4 @@ mod states;
 mod support;
 mod users;
 mod webhook;
+mod workflows;

@@ -130,7 +130,7 @@ async fn an_expiry_is_set_moved_and_lifted() {
 async fn what_names_no_state_is_refused() {
     let world = World::new().await;
     let bot = world.bot();
-    for kind in ["task", "workflow", "planet"] {
+    for kind in ["task", "planet"] {
         let message = bot
             .get(&format!("/states/{kind}/x/s"))
             .await

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use switchboard_api::{Api, FileSources, Readiness, Webhooks, router};
+use switchboard_api::{ActionRegistry, Api, FileSources, Readiness, Webhooks, router};
 use switchboard_engine::access::{Install, NewBot};
 use switchboard_engine::{Definition, Engine, Vault};
 use switchboard_model::testing::{self, ManualClock};
@@ -45,6 +45,7 @@ pub(crate) struct World {
     pub(crate) store: SqliteStore,
     pub(crate) router: Router,
     pub(crate) webhooks: Webhooks,
+    pub(crate) actions: ActionRegistry,
     pub(crate) readiness: Readiness,
     pub(crate) clock: ManualClock,
     pub(crate) bot: NewBot,
@@ -63,6 +64,7 @@ impl World {
         )
         .with_definitions(DEFINITIONS);
         let webhooks = Webhooks::default();
+        let actions = ActionRegistry::default();
         let readiness = Readiness::default();
         readiness.set(true);
         let bot = engine.create_bot("first", &INSTALLED, None).await.unwrap();
@@ -70,6 +72,7 @@ impl World {
             engine: engine.clone(),
             webhooks: webhooks.clone(),
             files: FileSources::default(),
+            actions: actions.clone(),
             readiness: readiness.clone(),
         });
         Self {
@@ -77,6 +80,7 @@ impl World {
             store,
             router,
             webhooks,
+            actions,
             readiness,
             clock,
             bot,
@@ -99,6 +103,7 @@ impl World {
             engine: self.engine.clone(),
             webhooks: self.webhooks.clone(),
             files: FileSources::default(),
+            actions: self.actions.clone(),
             readiness: self.readiness.clone(),
         });
     }

@@ -5,6 +5,7 @@
 //!
 //! What never happens here: following a redirect, an address or a password in an error.
 
+mod action;
 mod answer;
 mod wait;
 
@@ -16,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
+use switchboard_model::BotId;
 
 use crate::{Bot, BotEvent, BotFailure, BotReply};
 
@@ -92,7 +94,7 @@ impl HttpBot {
         let sent = self
             .client
             .post(self.url.clone())
-            .headers(headers(event))
+            .headers(event_headers(event))
             .body(body)
             .send()
             .await;
@@ -186,26 +188,32 @@ fn refusal(status: StatusCode, wait: Option<Duration>, words: &str) -> BotFailur
     }
 }
 
-fn headers(event: &BotEvent) -> HeaderMap {
+fn event_headers(event: &BotEvent) -> HeaderMap {
     let subject = event.event();
-    // A bot of the SDK looks here for three fixed types only, and at the body for all others.
-    let kind = HeaderValue::from_bytes(subject.kind.as_bytes())
+    let mut headers = headers("event_received", &subject.kind, subject.bot);
+    headers.insert(name("x-switchboard-attempt"), event.attempt().into());
+    if let Ok(id) = HeaderValue::try_from(subject.id.to_string()) {
+        headers.insert(name("x-switchboard-event-id"), id);
+    }
+    headers
+}
+
+/// What a bot of the SDK expects with every operation.
+fn headers(operation: &'static str, kind: &str, bot: BotId) -> HeaderMap {
+    // It looks here for three fixed types of events only, and at the body for all else; but it must
+    // be there.
+    let kind = HeaderValue::from_bytes(kind.as_bytes())
         .ok()
         .filter(|kind| !kind.is_empty())
         .unwrap_or(HeaderValue::from_static("other"));
     let mut headers = HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (
-            name("x-bp-operation"),
-            HeaderValue::from_static("event_received"),
-        ),
+        (name("x-bp-operation"), HeaderValue::from_static(operation)),
         (name("x-bp-type"), kind),
-        (name("x-switchboard-attempt"), event.attempt().into()),
     ]);
     let texts = [
-        ("x-bot-id", subject.bot.to_string()),
+        ("x-bot-id", bot.to_string()),
         ("x-bp-configuration", STANDARD.encode("{}")),
-        ("x-switchboard-event-id", subject.id.to_string()),
     ];
     for (key, text) in texts {
         if let Ok(value) = HeaderValue::try_from(text) {

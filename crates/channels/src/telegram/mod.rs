@@ -8,6 +8,7 @@
 //! person guessed from something that does not name it.
 
 mod account;
+mod action;
 mod answer;
 mod backoff;
 mod buttons;

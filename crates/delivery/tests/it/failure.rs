@@ -186,6 +186,7 @@ async fn an_answer_that_cannot_be_stored_is_dead_with_a_clear_error() {
         conversation: None,
         user: None,
         message: None,
+        workflow: None,
         now: world.engine.env().now(),
     };
     world.engine.store().create_event(event).await.unwrap();

@@ -219,6 +219,7 @@ pub async fn replies_without_a_conversation_are_dead(factory: &dyn Factory) {
         conversation: None,
         user: None,
         message: None,
+        workflow: None,
         now: world.now(),
     };
     let id = event.id;

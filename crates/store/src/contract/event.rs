@@ -19,6 +19,7 @@ fn new_event(world: &World, kind: &str, conversation: Option<ConversationId>) ->
         conversation,
         user: None,
         message: None,
+        workflow: None,
         now: world.now(),
     }
 }

@@ -198,6 +198,7 @@ pub async fn nothing_new_refers_to_another_bots(factory: &dyn Factory) {
         conversation: None,
         user: None,
         message: Some(message.id),
+        workflow: None,
         now,
     };
     let refused = store.create_event(event).await;

@@ -92,6 +92,7 @@ impl Server {
             engine: core.engine.clone(),
             webhooks: inlets.webhooks,
             files: inlets.files,
+            actions: inlets.actions,
             readiness: readiness.clone(),
         };
         let secret = run_secret(&core.engine);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use switchboard_api::admin::Channels;
-use switchboard_api::{FileSources, Webhooks};
+use switchboard_api::{ActionRegistry, FileSources, Webhooks};
 use switchboard_bots::{Bot, Echo, HttpBot};
 use switchboard_channels::telegram::{Account, AccountConfig, Timing};
 use switchboard_channels::terminal::Terminal;
@@ -36,11 +36,12 @@ pub(super) struct Supervisor {
     channels: Mutex<HashMap<IntegrationId, Running>>,
 }
 
-/// Where the HTTP server finds the channels, and its own address.
+/// Where the HTTP server finds the bot and the channels, and its own address.
 #[derive(Clone, Default)]
 pub(super) struct Inlets {
     pub(super) webhooks: Webhooks,
     pub(super) files: FileSources,
+    pub(super) actions: ActionRegistry,
     pub(super) own_url: String,
 }
 
@@ -86,10 +87,13 @@ impl Supervisor {
         let (now, lost) = (self.engine.env().now(), self.uncertain().into());
         self.engine.store().release_in_flight(now, lost).await?;
         let bot: Arc<dyn Bot> = match &self.config.bot_url {
-            Some(url) => Arc::new(
-                HttpBot::new(url.as_str(), self.config.bot_timeout)
-                    .map_err(|error| Error::invalid("bot_url", error.to_string()))?,
-            ),
+            Some(url) => {
+                let bot = HttpBot::new(url.as_str(), self.config.bot_timeout)
+                    .map_err(|error| Error::invalid("bot_url", error.to_string()))?;
+                let bot = Arc::new(bot);
+                self.inlets.actions.set_bots(bot.clone());
+                bot
+            }
             None => Arc::new(Echo),
         };
         let worker = Worker::to_bots(
@@ -161,6 +165,7 @@ impl Supervisor {
                     .webhooks
                     .insert(&integration.webhook_id, account.clone());
                 self.inlets.files.insert(integration.id, account.clone());
+                self.inlets.actions.insert(integration.id, account.clone());
                 let (account, outbound) = (account.clone(), account);
                 let name = format!("receiving for {}", integration.id);
                 tasks.push(match self.config.public_url.clone() {
@@ -224,6 +229,7 @@ impl Channels for Supervisor {
         if let Some(running) = channels.remove(&integration.id) {
             self.inlets.webhooks.remove(&integration.webhook_id);
             self.inlets.files.remove(integration.id);
+            self.inlets.actions.remove(integration.id);
             running.stop().await;
         }
         self.engine.health().clear(integration.id);

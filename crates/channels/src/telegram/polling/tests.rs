@@ -44,7 +44,7 @@ async fn texts(bench: &Bench) -> Vec<String> {
                 let payload: Value = created.0.payload.read().unwrap();
                 Some(payload["text"].as_str().unwrap().to_owned())
             }
-            EventPayload::Other(_) => None,
+            EventPayload::WorkflowUpdate(_) | EventPayload::Other(_) => None,
         })
         .collect()
 }

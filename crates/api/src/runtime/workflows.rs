@@ -1,0 +1,210 @@
+//! Workflows.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use switchboard_engine::Engine;
+use switchboard_engine::wire::WireWorkflow;
+use switchboard_engine::workflows::{WorkflowChange, WorkflowInput, WorkflowQuery};
+use switchboard_model::{
+    ConversationId, Error, EventId, Json as Payload, Kind, Result, StatusGroup, Tags, Timestamp,
+    WorkflowId, WorkflowStatus,
+};
+
+use super::{Answer, Created, Nothing};
+use crate::body::{JsonBody, UserRef, tags};
+use crate::caller::Authenticated;
+use crate::page::{CreatedMeta, List, Meta};
+use crate::path::{Segments, id};
+use crate::query::Query;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewBody {
+    name: String,
+    status: WorkflowStatus,
+    event_id: Option<EventId>,
+    input: Option<Payload>,
+    parent_workflow_id: Option<WorkflowId>,
+    conversation_id: Option<ConversationId>,
+    user_id: Option<UserRef>,
+    timeout_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "tags")]
+    tags: Tags,
+    discriminate_by_tags: Option<Vec<String>>,
+    discriminate_by_status_group: Option<Group>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Group {
+    Active,
+    Finished,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UpdateBody {
+    status: Option<WorkflowStatus>,
+    event_id: Option<EventId>,
+    output: Option<Payload>,
+    timeout_at: Option<Timestamp>,
+    failure_reason: Option<String>,
+    user_id: Option<UserRef>,
+    #[serde(default, deserialize_with = "tags")]
+    tags: Tags,
+}
+
+#[derive(Serialize)]
+pub(super) struct One {
+    workflow: WireWorkflow,
+}
+
+#[derive(Serialize)]
+pub(super) struct Found {
+    workflow: WireWorkflow,
+    meta: CreatedMeta,
+}
+
+#[derive(Serialize)]
+pub(super) struct Many {
+    workflows: Vec<WireWorkflow>,
+    meta: Meta,
+}
+
+/// How a get-or-create looks for one.
+struct Discriminate {
+    tags: Option<Vec<String>>,
+    group: Option<StatusGroup>,
+}
+
+impl NewBody {
+    fn split(self) -> Result<(WorkflowInput, Discriminate)> {
+        use WorkflowStatus::{InProgress, Listening, Pending};
+        if !matches!(self.status, Pending | InProgress | Listening) {
+            return Err(Error::invalid(
+                "status",
+                "expected pending, in_progress or listening, for a new workflow",
+            ));
+        }
+        let by = Discriminate {
+            tags: self.discriminate_by_tags,
+            group: self.discriminate_by_status_group.map(|group| match group {
+                Group::Active => StatusGroup::Active,
+                Group::Finished => StatusGroup::Finished,
+            }),
+        };
+        let input = WorkflowInput {
+            name: self.name,
+            status: self.status,
+            event: self.event_id,
+            input: self.input,
+            parent: self.parent_workflow_id,
+            conversation: self.conversation_id,
+            user: self.user_id.map(|user| user.0),
+            timeout_at: self.timeout_at,
+            tags: self.tags,
+        };
+        Ok((input, by))
+    }
+}
+
+/// `createWorkflow`: makes one; the bot is told of a pending one.
+pub(super) async fn create(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    JsonBody(body): JsonBody<NewBody>,
+) -> Created<One> {
+    let (input, _) = body.split()?;
+    let workflow = engine.create_workflow(&caller, input).await?;
+    Ok((StatusCode::CREATED, Json(One { workflow })))
+}
+
+/// `getOrCreateWorkflow`: finds it by name and tags, in a group of statuses if one is named, or makes
+/// it.
+pub(super) async fn get_or_create(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    JsonBody(body): JsonBody<NewBody>,
+) -> Answer<Found> {
+    let (input, by) = body.split()?;
+    let found = engine
+        .get_or_create_workflow(&caller, input, by.tags.as_deref(), by.group)
+        .await?;
+    Ok(Json(Found {
+        workflow: found.value,
+        meta: CreatedMeta {
+            created: found.created,
+        },
+    }))
+}
+
+/// `getWorkflow`.
+pub(super) async fn get(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+) -> Answer<One> {
+    let id = id(Kind::Workflow, &path)?;
+    let workflow = engine.get_workflow(&caller, id).await?;
+    Ok(Json(One { workflow }))
+}
+
+/// `listWorkflows`, newest first.
+pub(super) async fn list(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+) -> Answer<Many> {
+    let statuses = query.each("statuses", STATUS, WorkflowStatus::read)?;
+    let page = List::WORKFLOWS.request(&query)?;
+    let filter = WorkflowQuery {
+        tags: query.tags()?,
+        conversation: query.conversation()?,
+        user: query.user("userId")?,
+        parent: query.id("parentWorkflowId")?,
+        statuses,
+        name: query.text("name")?.map(ToOwned::to_owned),
+    };
+    let found = engine.list_workflows(&caller, filter, page).await?;
+    Ok(Json(Many {
+        workflows: found.items,
+        meta: List::WORKFLOWS.meta(found.next),
+    }))
+}
+
+const STATUS: &str = "expected pending, in_progress, listening, paused, completed, failed, timedout \
+                      or cancelled";
+
+/// `updateWorkflow`: what is not named stays.
+pub(super) async fn update(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+    JsonBody(body): JsonBody<UpdateBody>,
+) -> Answer<One> {
+    let id = id(Kind::Workflow, &path)?;
+    let change = WorkflowChange {
+        status: body.status,
+        event: body.event_id,
+        output: body.output,
+        timeout_at: body.timeout_at,
+        failure_reason: body.failure_reason,
+        user: body.user_id.map(|user| user.0),
+        tags: body.tags,
+    };
+    let workflow = engine.update_workflow(&caller, id, change).await?;
+    Ok(Json(One { workflow }))
+}
+
+/// `deleteWorkflow`, with its states.
+pub(super) async fn delete(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+) -> Answer<Nothing> {
+    let id = id(Kind::Workflow, &path)?;
+    engine.delete_workflow(&caller, id).await?;
+    Ok(Json(Nothing {}))
+}
