@@ -45,6 +45,11 @@ async fn states_as_the_official_client_uses_them() {
 }
 
 #[tokio::test]
+async fn workflows_as_the_official_client_uses_them() {
+    script("workflows").await;
+}
+
+#[tokio::test]
 async fn errors_as_the_official_client_knows_them() {
     script("errors").await;
 }

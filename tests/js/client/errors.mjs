@@ -45,7 +45,7 @@ test('too large', async () => {
 })
 
 test('what is not served says so', async () => {
-  const error = await bot.listWorkflows({}).then(() => assert.fail(), (error) => error)
+  const error = await bot.listTables({}).then(() => assert.fail(), (error) => error)
   assert.ok([404, 405, 501].includes(error.code) || error.type === 'Unknown', `${error.code} ${error.type}`)
   assert.notEqual(error.message, '')
 })
