@@ -38,7 +38,7 @@ const DUE_CONTINUE: &str = "SELECT id FROM workflow WHERE continue_at <= ?1
     ORDER BY continue_at, id LIMIT ?2";
 // What waits in its line, by the line: of what was told before there may be any number.
 const UNTOLD: &str = "SELECT d.id, e.id FROM delivery d CROSS JOIN event e ON e.id = d.event
-    WHERE d.destination = 0 AND d.conversation = ?1 AND d.status < 2
+    WHERE d.destination = 0 AND d.conversation = ?1 AND d.status < 3 AND d.status <> 2
         AND e.workflow = ?2 AND e.kind = 'workflow_update'";
 const FORGET_DELIVERY: &str = "DELETE FROM delivery WHERE id = ?1";
 const FORGET_EVENT: &str = "DELETE FROM event WHERE id = ?1";

@@ -112,7 +112,8 @@ macro_rules! contract_tests {
                 a_listening_workflow_is_woken
                 a_workflow_times_out_once
                 a_parent_hears_of_its_parts
-                nothing_is_told_of_a_deleted_workflow;
+                nothing_is_told_of_a_deleted_workflow
+                nothing_of_another_bots_workflow_is_reached;
             delivery:
                 a_line_is_kept_and_lines_do_not_wait_for_each_other
                 a_retry_waits_and_an_asked_wait_does_not_count

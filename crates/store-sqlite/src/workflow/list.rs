@@ -27,7 +27,10 @@ pub(super) fn list(
         let scopes = [bot_number, -bot_number];
         WORKFLOWS.candidates(connection, &scopes, &filter.tags)?
     };
-    let narrow = candidates.is_some() || filter.conversation.is_some() || filter.parent.is_some();
+    let narrow = candidates.is_some()
+        || filter.conversation.is_some()
+        || filter.parent.is_some()
+        || filter.user.is_some();
     // The plus keeps the bot's index out where a shorter way is known.
     query.and_value(if narrow { "+w.bot = ?" } else { "w.bot = ?" }, bot_number);
     if let Some(candidates) = candidates {
@@ -57,6 +60,10 @@ pub(super) fn list(
     if let [status] = filter.statuses.as_slice() {
         query.and_value("w.status = ?", status_number(*status));
     } else if !filter.statuses.is_empty() {
+        if filter.statuses.iter().all(|status| !status.is_finished()) {
+            // So the index of the status leads to the few at work, however many there were before.
+            query.and("w.status < 4");
+        }
         let numbers: Vec<_> = filter.statuses.iter().copied().map(status_number).collect();
         let numbers = serde_json::to_string(&numbers).map_err(Failure::damage)?;
         query.and_value("w.status IN (SELECT value FROM json_each(?))", numbers);

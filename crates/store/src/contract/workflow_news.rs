@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use switchboard_model::{
-    DeliveryId, Event, EventId, EventPayload, Workflow, WorkflowId, WorkflowNews, WorkflowStatus,
-    WorkflowUpdate as Told,
+    DeliveryId, Error, Event, EventId, EventPayload, Workflow, WorkflowId, WorkflowNews,
+    WorkflowStatus, WorkflowUpdate as Told,
 };
 
 use super::Factory;
 use super::workflow::{becomes, create, get, new_workflow, update};
-use super::world::{World, all, dead, delivered, json};
-use crate::{ClaimedDelivery, EventFilter, Lane, NewEvent, NewWorkflow, Subject, WorkflowUpdate};
+use super::world::{World, all, dead, delivered, json, tags};
+use crate::{
+    ClaimedDelivery, EventFilter, GetOrCreateWorkflow, Lane, NewEvent, NewWorkflow, Subject,
+    WorkflowFilter, WorkflowUpdate,
+};
 
 /// What the bot is told next, and it alone is there to be told.
 async fn next(world: &World) -> (ClaimedDelivery, Event) {
@@ -61,7 +64,12 @@ async fn is(world: &World, id: WorkflowId, status: WorkflowStatus) -> Workflow {
 
 /// An event that names a workflow.
 async fn event_for(world: &World, workflow: WorkflowId) -> Event {
-    let new = NewEvent {
+    let new = new_event(world, workflow);
+    world.store.create_event(new).await.unwrap()
+}
+
+fn new_event(world: &World, workflow: WorkflowId) -> NewEvent {
+    NewEvent {
         id: EventId::new(world.env.ulid()),
         delivery: DeliveryId::new(world.env.ulid()),
         bot: world.bot,
@@ -72,8 +80,7 @@ async fn event_for(world: &World, workflow: WorkflowId) -> Event {
         message: None,
         workflow: Some(workflow),
         now: world.now(),
-    };
-    world.store.create_event(new).await.unwrap()
+    }
 }
 
 /// Begins under the event that tells of it, goes on when that is processed, until it ends.
@@ -295,6 +302,63 @@ async fn id_of(world: &World, workflow: WorkflowId) -> switchboard_model::ids::U
     };
     let events = world.store.list_events(world.bot, filter, all()).await;
     events.unwrap().items[0].id.ulid()
+}
+
+/// Whoever knows every id of another bot's workflow reads, changes and wakes nothing.
+pub async fn nothing_of_another_bots_workflow_is_reached(factory: &dyn Factory) {
+    let own = World::new(factory).await;
+    let other = own.another_bot().await;
+    let store = &own.store;
+    let new = NewWorkflow {
+        status: WorkflowStatus::Listening,
+        tags: tags([("key", "k")]),
+        ..new_workflow(&own, "x")
+    };
+    let workflow = create(&own, new).await;
+    let (id, bot, now) = (workflow.id, other.bot, own.now());
+    assert_eq!(store.get_workflow(bot, id).await.unwrap(), None);
+    for filter in [
+        WorkflowFilter::default(),
+        WorkflowFilter {
+            tags: tags([("key", "k")]),
+            ..WorkflowFilter::default()
+        },
+        WorkflowFilter {
+            parent: Some(id),
+            ..WorkflowFilter::default()
+        },
+    ] {
+        let list = store.list_workflows(bot, filter, all()).await;
+        assert_eq!(list.unwrap().items, []);
+    }
+    let cancel = becomes(WorkflowStatus::Cancelled);
+    let update = store.update_workflow(bot, id, cancel, now);
+    assert_eq!(update.await.unwrap(), None);
+    assert!(!store.delete_workflow(bot, id, now).await.unwrap());
+    let part = NewWorkflow {
+        parent: Some(id),
+        ..new_workflow(&other, "x")
+    };
+    let refused = store.create_workflow(part).await;
+    assert!(matches!(refused, Err(Error::ReferenceNotFound { .. })));
+    let knock = NewEvent {
+        bot,
+        ..new_event(&own, id)
+    };
+    let refused = store.create_event(knock).await;
+    assert!(matches!(refused, Err(Error::ReferenceNotFound { .. })));
+    let same = GetOrCreateWorkflow {
+        workflow: NewWorkflow {
+            tags: tags([("key", "k")]),
+            status: WorkflowStatus::Listening,
+            ..new_workflow(&other, "x")
+        },
+        identity: tags([("key", "k")]),
+        group: None,
+    };
+    assert!(store.get_or_create_workflow(same).await.unwrap().created);
+    assert_eq!(get(&own, id).await, Some(workflow));
+    silence(&own).await;
 }
 
 /// What the bot was not told yet is not told any more, and does not hold up what comes behind.
