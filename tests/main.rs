@@ -6,6 +6,7 @@
     reason = "the lints' allowance for tests leaves out their helpers"
 )]
 
+mod administration;
 mod cases;
 mod chat;
 mod cli;
@@ -14,6 +15,7 @@ mod contract;
 mod durable;
 mod emulator;
 mod examples;
+mod explain;
 mod isolation;
 mod kill;
 mod mishaps;

@@ -1,4 +1,5 @@
-//! The HTTP API: the runtime API that `@botpress/client` speaks, webhooks, and health.
+//! The HTTP API: the runtime API that `@botpress/client` speaks, webhooks, health, and what is
+//! our own under `/v1/switchboard`.
 //!
 //! This room promises that an answer of 2xx means done and durable, that an error tells a caller
 //! what to do next ([`error`]), and that a caller reaches nothing but what its token admits
@@ -14,6 +15,7 @@ pub mod admin;
 mod body;
 mod caller;
 pub mod error;
+mod explain;
 mod files;
 mod health;
 mod layers;
@@ -23,9 +25,12 @@ mod query;
 mod runtime;
 mod webhook;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::Request;
 use switchboard_engine::Engine;
+use switchboard_integration::Explain;
 
 pub use actions::ActionRegistry;
 pub use files::FileSources;
@@ -48,6 +53,8 @@ pub struct Api {
     pub actions: ActionRegistry,
     /// Whether work is taken.
     pub readiness: Readiness,
+    /// Who explains updates.
+    pub explain: Arc<dyn Explain>,
 }
 
 /// All public routes, with their layers.
@@ -57,6 +64,10 @@ pub fn router(api: Api) -> Router {
         .nest(
             "/v1/chat",
             runtime::router(api.engine.clone(), api.actions.clone()),
+        )
+        .nest(
+            "/v1/switchboard",
+            explain::router(api.engine.clone(), Arc::clone(&api.explain)),
         )
         .merge(webhook::router(api.webhooks.clone()))
         .merge(files::router(api.files.clone()))

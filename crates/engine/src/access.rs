@@ -230,7 +230,7 @@ impl Engine {
         }
     }
 
-    fn token_record(
+    pub(crate) fn token_record(
         &self,
         bot: BotId,
         integration: Option<IntegrationId>,
@@ -261,7 +261,7 @@ impl Engine {
         })
     }
 
-    fn random_token(&self) -> String {
+    pub(crate) fn random_token(&self) -> String {
         format!("sb_{}", self.random_text())
     }
 

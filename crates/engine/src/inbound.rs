@@ -107,7 +107,7 @@ impl Engine {
             .await
     }
 
-    fn inbound(&self, view: &View, update: Update) -> Result<Inbound> {
+    pub(crate) fn inbound(&self, view: &View, update: Update) -> Result<Inbound> {
         let content = match update.content {
             UpdateContent::Message(message) => InboundContent::Message(Box::new(InboundMessage {
                 thread: self.thread(view, message.thread)?,

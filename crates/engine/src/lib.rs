@@ -12,11 +12,14 @@ pub mod caller;
 mod check;
 pub mod conversations;
 pub mod events;
+mod explain;
 pub mod health;
 pub mod inbound;
 pub mod keys;
 pub mod messages;
 pub mod platform;
+mod reset;
+mod rotate;
 pub mod states;
 pub mod users;
 pub mod vault;
@@ -35,11 +38,13 @@ use switchboard_store::Store;
 
 pub use actions::ActionTarget;
 pub use caller::{Caller, Credentials};
+pub use explain::Explanation;
 pub use health::{Condition, Health};
 pub use inbound::{
     ExternalThread, ExternalUser, IncomingEvent, IncomingMessage, Update, UpdateContent,
 };
 pub use platform::Definition;
+pub use rotate::{LONGEST_OVERLAP, Rotated};
 pub use vault::Vault;
 pub use view::View;
 

@@ -1,6 +1,6 @@
 //! How a channel plugs in: the [`Integration`] trait, its [`Context`], and what only some channels
-//! can do ([`Outbound`], [`Webhook`], [`Files`], [`Actions`]). All that a third party's channel
-//! depends on.
+//! can do ([`Outbound`], [`Webhook`], [`Files`], [`Actions`], [`Explain`]). All that a third
+//! party's channel depends on.
 //!
 //! The vocabulary is the platform's: an integration maps each external thread to a conversation
 //! with `get_or_create_conversation(ctx, external_id)` and `create_conversation(ctx, external_id)`
@@ -13,6 +13,7 @@
 pub mod actions;
 mod bp;
 mod context;
+mod explain;
 pub mod files;
 mod mapping;
 pub mod outbound;
@@ -21,6 +22,7 @@ pub mod webhook;
 pub use actions::{ActionCall, ActionFailure, Actions};
 pub use bp::{Bp, BpConversations, BpUsers, NewConversation, NewUser};
 pub use context::Context;
+pub use explain::Explain;
 pub use files::{FileAnswer, FileFailure, FileRequest, Files};
 pub use mapping::{Conversations, DefaultMapping, Integration, Users};
 pub use outbound::{Lease, Outbound, Outgoing, Parts, SendOutcome};

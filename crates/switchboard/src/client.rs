@@ -92,6 +92,15 @@ impl Client {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// Sends bytes as they are and reads the answer.
+    pub(crate) async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Failure> {
+        self.send(Method::POST, path, body.into()).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -99,6 +108,15 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<T, Failure> {
         let body = body.map(ToString::to_string).unwrap_or_default();
+        self.send(method, path, body.into()).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, Failure> {
         let (status, bytes) = match self {
             Self::Server { run, http } => over_http(run, http, method, path, body).await?,
             Self::Here(local) => {
@@ -148,7 +166,7 @@ async fn over_http(
     http: &reqwest::Client,
     method: Method,
     path: &str,
-    body: String,
+    body: Bytes,
 ) -> Result<(u16, Bytes), Failure> {
     let unreachable = |error: reqwest::Error| {
         Failure::Unreachable(format!(
@@ -173,7 +191,7 @@ async fn in_process(
     secret: &str,
     method: Method,
     path: &str,
-    body: String,
+    body: Bytes,
 ) -> Result<(u16, Bytes), Failure> {
     let request = Request::builder()
         .method(method)

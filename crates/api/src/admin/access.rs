@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Condition;
 use switchboard_engine::access::{BUILT_IN, Install};
-use switchboard_model::{Bot, Error, Integration, Kind, Token};
+use switchboard_model::{Bot, BotId, Error, Integration, Kind, Token};
 
 use super::{Admin, BotQuery, parse};
 use crate::error::ApiError;
@@ -40,7 +40,7 @@ pub(super) async fn create_bot(
     State(admin): State<Admin>,
     Json(body): Json<NewBotBody>,
 ) -> Answer<NewBotAnswer> {
-    check_name(&admin, &body.name).await?;
+    check_name(&admin, &body.name, None).await?;
     let new = admin
         .engine
         .create_bot(&body.name, &BUILT_IN, body.token.as_deref())
@@ -212,12 +212,13 @@ pub(super) async fn add_telegram(
 }
 
 /// Commands name a bot by its name too, so it must mean one.
-async fn check_name(admin: &Admin, name: &str) -> Result<(), Error> {
+pub(super) async fn check_name(admin: &Admin, name: &str, own: Option<BotId>) -> Result<(), Error> {
     if name.trim().is_empty() || name.chars().count() > 200 {
         return Err(Error::invalid("name", "expected 1 to 200 characters"));
     }
     let bots = admin.engine.store().list_bots().await?;
-    match bots.iter().find(|bot| bot.name == name) {
+    let other = |bot: &&Bot| bot.name == name && Some(bot.id) != own;
+    match bots.iter().find(other) {
         None => Ok(()),
         Some(bot) => Err(Error::AlreadyExists {
             field: "name".to_owned(),

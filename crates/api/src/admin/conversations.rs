@@ -16,6 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{Admin, BotQuery, parse};
 use crate::error::ApiError;
+use crate::explain::named;
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -139,6 +140,38 @@ pub(super) async fn show(
         conversation,
         stuck,
     }))
+}
+
+pub(super) async fn reset(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(query): Query<BotQuery>,
+) -> Answer<Conversation> {
+    let bot = admin.bot(&query).await?;
+    let id = conversation_id(&id)?;
+    Ok(Json(admin.engine.reset_conversation(bot, id).await?))
+}
+
+/// A thread by its external id.
+#[derive(Deserialize)]
+pub(super) struct ThreadBody {
+    integration: String,
+    channel: Option<String>,
+    external_id: String,
+}
+
+pub(super) async fn reset_thread(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+    Json(body): Json<ThreadBody>,
+) -> Answer<Conversation> {
+    let bot = admin.bot(&query).await?;
+    let integration = named(&admin.engine, bot, &body.integration).await?;
+    let found = admin
+        .engine
+        .conversation_of(&integration, body.channel.as_deref(), &body.external_id)
+        .await?;
+    Ok(Json(admin.engine.reset_conversation(bot, found.id).await?))
 }
 
 async fn find(admin: &Admin, bot: BotId, id: &str) -> Result<Conversation, Error> {

@@ -5,9 +5,12 @@
 //! meaning of each command.
 
 mod access;
+mod bot;
 mod chat;
 mod conversations;
 mod deliveries;
+mod integration;
+mod messages;
 
 use std::sync::Arc;
 
@@ -20,6 +23,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use switchboard_engine::Engine;
+use switchboard_integration::Explain;
 use switchboard_model::{BotId, Error, Integration, Kind, Result};
 
 use crate::error::ApiError;
@@ -41,6 +45,8 @@ pub struct Admin {
     pub engine: Engine,
     /// The channels.
     pub channels: Arc<dyn Channels>,
+    /// Who explains updates.
+    pub explain: Arc<dyn Explain>,
     /// The run secret.
     pub secret: Arc<str>,
 }
@@ -56,6 +62,15 @@ pub fn router(admin: Admin) -> Router {
     let env = admin.engine.env().clone();
     let routes = Router::new()
         .route("/bots", get(access::list_bots).post(access::create_bot))
+        .route("/bot", get(bot::show_bot).post(bot::rename_bot))
+        .route("/messages/{id}", get(messages::show))
+        .route("/messages/{id}/retry", post(messages::retry))
+        .route("/tokens/{id}/rotate", post(bot::rotate_token))
+        .route("/integrations/{name}/state", get(integration::show))
+        .route("/integrations/{name}/active", post(integration::set_active))
+        .route("/integrations/{name}/explain", post(integration::explain))
+        .route("/conversations/{id}/reset", post(conversations::reset))
+        .route("/threads/reset", post(conversations::reset_thread))
         .route(
             "/tokens",
             get(access::list_tokens).post(access::create_token),

@@ -10,6 +10,7 @@ mod cases;
 mod conversations;
 mod errors;
 mod events;
+mod explain;
 mod health;
 mod isolation;
 mod messages;

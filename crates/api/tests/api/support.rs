@@ -9,7 +9,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use switchboard_api::{ActionRegistry, Api, FileSources, Readiness, Webhooks, router};
 use switchboard_engine::access::{Install, NewBot};
-use switchboard_engine::{Definition, Engine, Vault};
+use switchboard_engine::{
+    Definition, Engine, Explanation, IncomingEvent, Update, UpdateContent, Vault,
+};
+use switchboard_integration::Explain;
+use switchboard_model::Integration;
 use switchboard_model::testing::{self, ManualClock};
 use switchboard_store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -39,6 +43,29 @@ const DEFINITIONS: [Definition; 2] = [
         channels: &["terminal"],
     },
 ];
+
+/// Explains each update as an event of no thread, through the engine.
+struct NoUpdates(Engine);
+
+#[async_trait::async_trait]
+impl Explain for NoUpdates {
+    async fn explain(
+        &self,
+        integration: &Integration,
+        raw: &[u8],
+    ) -> switchboard_model::Result<Explanation> {
+        let update = Update {
+            once: Vec::new(),
+            content: UpdateContent::Event(IncomingEvent {
+                kind: String::from_utf8_lossy(raw).into_owned(),
+                payload: switchboard_model::Json::empty(),
+                thread: None,
+                sender: None,
+            }),
+        };
+        self.0.explain(integration, update).await
+    }
+}
 
 pub(crate) struct World {
     pub(crate) engine: Engine,
@@ -74,6 +101,7 @@ impl World {
             files: FileSources::default(),
             actions: actions.clone(),
             readiness: readiness.clone(),
+            explain: Arc::new(NoUpdates(engine.clone())),
         });
         Self {
             engine,
@@ -105,6 +133,7 @@ impl World {
             files: FileSources::default(),
             actions: self.actions.clone(),
             readiness: self.readiness.clone(),
+            explain: Arc::new(NoUpdates(self.engine.clone())),
         });
     }
 

@@ -55,7 +55,7 @@ pub(super) const KINDS: [&str; 27] = [
 ];
 
 /// The kind of event for an update that cannot be understood.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// How many bytes are kept of what is no JSON.
 const RAW_LIMIT: usize = 64 * 1024;
@@ -166,7 +166,7 @@ pub(super) fn no_json(account: &str, body: &[u8]) -> Update {
 }
 
 /// The field that is not `update_id`, with the name and text of its content.
-fn content(raw: &str) -> Option<(String, &str)> {
+pub(super) fn content(raw: &str) -> Option<(String, &str)> {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(raw).ok()?;
     let named = KINDS
         .iter()
@@ -340,7 +340,7 @@ fn actor(happening: &Happening) -> Option<ExternalUser> {
     }
 }
 
-fn is_somebody(person: &Person) -> bool {
+pub(super) fn is_somebody(person: &Person) -> bool {
     !STAND_INS.contains(&person.id)
 }
 

@@ -15,6 +15,7 @@ mod buttons;
 mod client;
 mod condition;
 mod control;
+mod explain;
 mod files;
 mod inbound;
 mod lenient;
@@ -37,6 +38,7 @@ mod fixture;
 use switchboard_integration::{Definition, Integration};
 
 pub use account::{Account, AccountConfig, Timing};
+pub use explain::explain;
 
 /// Telegram's own Bot API server.
 pub const DEFAULT_API_URL: &str = "https://api.telegram.org";

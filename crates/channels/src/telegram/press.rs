@@ -15,6 +15,7 @@ use switchboard_model::{ConversationId, Direction, Integration, MessageId};
 use super::account::Account;
 use super::buttons;
 use super::client::{Answer, Client};
+use super::files::Links;
 use super::inbound;
 use super::outbound::keyboard::{KEPT, TURN};
 use super::outbound::page;
@@ -95,22 +96,16 @@ impl Query {
 }
 
 impl Account {
-    /// Reads an update. The value of a button that did not travel with it is looked up.
+    /// Reads an update.
     pub(super) async fn read(&self, raw: &str) -> switchboard_model::Result<Update> {
-        let Some(data) = inbound::pressed(raw) else {
-            return Ok(inbound::read(&self.number, &self.links, raw));
-        };
-        if data.starts_with(TURN) {
-            return Ok(inbound::read(&self.number, &self.links, raw));
-        }
-        let value = if data.starts_with(KEPT) {
-            buttons::find(&self.engine, &self.integration, &data).await?
-        } else {
-            Some(data)
-        };
-        Ok(value
-            .and_then(|value| inbound::press(&self.number, raw, &value))
-            .unwrap_or_else(|| inbound::read(&self.number, &self.links, raw)))
+        read(
+            &self.engine,
+            &self.integration,
+            &self.number,
+            &self.links,
+            raw,
+        )
+        .await
     }
 
     /// Answers presses in the background, so that they hold up nothing: what comes of it matters to
@@ -130,6 +125,31 @@ impl Account {
             futures::future::join_all(answers).await;
         });
     }
+}
+
+/// Reads an update to the account of this number. The value of a button that did not travel with it
+/// is looked up.
+pub(super) async fn read(
+    engine: &Engine,
+    integration: &Integration,
+    number: &str,
+    links: &Links,
+    raw: &str,
+) -> switchboard_model::Result<Update> {
+    let Some(data) = inbound::pressed(raw) else {
+        return Ok(inbound::read(number, links, raw));
+    };
+    if data.starts_with(TURN) {
+        return Ok(inbound::read(number, links, raw));
+    }
+    let value = if data.starts_with(KEPT) {
+        buttons::find(engine, integration, &data).await?
+    } else {
+        Some(data)
+    };
+    Ok(value
+        .and_then(|value| inbound::press(number, raw, &value))
+        .unwrap_or_else(|| inbound::read(number, links, raw)))
 }
 
 /// What answering needs of an account.

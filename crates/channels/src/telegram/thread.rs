@@ -13,7 +13,7 @@ use super::CHANNEL;
 use super::types::{Chat, Message};
 
 /// General, which is the chat itself: sending to a thread of this number fails.
-const GENERAL: i64 = 1;
+pub(super) const GENERAL: i64 = 1;
 
 /// A thread of Telegram's.
 #[derive(Debug, Clone, PartialEq, Eq)]

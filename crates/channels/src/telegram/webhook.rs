@@ -208,4 +208,4 @@ impl Account {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(super) use tests::request;
+pub(super) use tests::{request, request_of};

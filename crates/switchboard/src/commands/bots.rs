@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Client, path};
 use crate::commands::Failure;
 use crate::config::Config;
 use crate::lifecycle::Work;
-use crate::printer::{Printer, rows, text};
+use crate::printer::{Printer, printable, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -26,6 +26,18 @@ enum Action {
         /// A name for people
         name: String,
     },
+    /// Show a bot, its integrations and how many tokens it has
+    Show {
+        /// The bot, by id or name [default: the first]
+        bot: Option<String>,
+    },
+    /// Give a bot another name
+    Rename {
+        /// The bot, by id or name
+        bot: String,
+        /// Its new name
+        name: String,
+    },
 }
 
 pub(super) async fn run(
@@ -37,6 +49,14 @@ pub(super) async fn run(
     let answer: Value = match &options.action {
         Action::List => client.get("/local/bots").await?,
         Action::Create { name } => client.post("/local/bots", &json!({ "name": name })).await?,
+        Action::Show { bot } => {
+            let at = path("/local/bot", &[("bot", bot.as_deref())]);
+            client.get(&at).await?
+        }
+        Action::Rename { bot, name } => {
+            let at = path("/local/bot", &[("bot", Some(bot.as_str()))]);
+            client.post(&at, &json!({ "name": name })).await?
+        }
     };
     client.close().await?;
     if printer.is_json() {
@@ -51,6 +71,25 @@ pub(super) async fn run(
                     .map(|bot| vec![text(bot, "id"), text(bot, "name"), text(bot, "created_at")]),
             )?;
         }
+        Action::Show { .. } => {
+            let bot = &answer["bot"];
+            let name = printable(&text(bot, "name"));
+            printer.line(&format!("{}  {name}", text(bot, "id")))?;
+            printer.line(&format!("created  {}", text(bot, "created_at")))?;
+            printer.line(&format!("tokens   {}", answer["tokens"]))?;
+            for integration in rows(&answer, "integrations") {
+                printer.line(&format!(
+                    "         {} {}",
+                    text(integration, "alias"),
+                    text(integration, "id")
+                ))?;
+            }
+        }
+        Action::Rename { .. } => printer.line(&format!(
+            "{} is {} now.",
+            text(&answer, "id"),
+            printable(&text(&answer, "name"))
+        ))?,
         Action::Create { .. } => {
             printer.line(&format!("bot    {}", text(&answer["bot"], "id")))?;
             for integration in rows(&answer, "integrations") {

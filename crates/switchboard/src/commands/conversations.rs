@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, value_parser};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{Client, path};
 use crate::commands::tokens::segment;
@@ -36,6 +36,31 @@ enum Action {
         #[arg(long, default_value = "50", value_parser = value_parser!(u16).range(1..=500))]
         limit: u16,
     },
+    /// Let a conversation's thread begin a new one with its next message; the old one stays readable
+    #[command(group = clap::ArgGroup::new("which").required(true).args(["id", "external_id"]))]
+    Reset {
+        /// The conversation's id
+        id: Option<String>,
+        /// The integration whose thread is meant, by alias or id
+        #[arg(
+            long,
+            value_name = "ALIAS",
+            requires = "external_id",
+            conflicts_with = "id"
+        )]
+        integration: Option<String>,
+        /// The thread's external id, such as a Telegram chat's number
+        #[arg(
+            long,
+            value_name = "ID",
+            requires = "integration",
+            allow_hyphen_values = true
+        )]
+        external_id: Option<String>,
+        /// The thread's channel, if the integration has several
+        #[arg(long, requires = "external_id")]
+        channel: Option<String>,
+    },
     /// Print a conversation's messages as they come, until interrupted
     Follow {
         /// The conversation's id
@@ -53,6 +78,22 @@ pub(super) async fn run(
     let done = match &options.action {
         Action::List { limit } => list(&client, bot, *limit, printer).await,
         Action::Show { id, limit } => show(&client, bot, id, *limit, printer).await,
+        Action::Reset { id: Some(id), .. } => {
+            let base = format!("/local/conversations/{}/reset", segment(id));
+            reset(&client, &path(&base, &[("bot", bot)]), &json!({}), printer).await
+        }
+        Action::Reset {
+            integration,
+            external_id,
+            channel,
+            ..
+        } => {
+            let body = json!({
+                "integration": integration, "external_id": external_id, "channel": channel,
+            });
+            let at = path("/local/threads/reset", &[("bot", bot)]);
+            reset(&client, &at, &body, printer).await
+        }
         Action::Follow { id } => {
             tokio::select! {
                 done = follow(&client, bot, id, printer) => done,
@@ -123,6 +164,17 @@ async fn show(
         printer.line(&stuck_line(stuck))?;
     }
     Ok(())
+}
+
+async fn reset(client: &Client, at: &str, body: &Value, printer: Printer) -> Result<(), Failure> {
+    let answer: Value = client.post(at, body).await?;
+    if printer.is_json() {
+        return printer.json(&answer);
+    }
+    printer.line(&format!(
+        "{} is at an end; its thread begins a new conversation with its next message.",
+        text(&answer, "id")
+    ))
 }
 
 /// What could not be delivered, or not yet, and what can be done.

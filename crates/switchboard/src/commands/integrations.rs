@@ -8,10 +8,11 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::client::{Client, path};
+use crate::commands::tokens::segment;
 use crate::commands::{BotArg, Failure};
 use crate::config::{Config, telegram_account};
 use crate::lifecycle::Work;
-use crate::printer::{Printer, complain, rows, text};
+use crate::printer::{Printer, complain, printable, rows, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -25,6 +26,21 @@ pub(super) struct Options {
 enum Action {
     /// List the integrations and how they are
     List,
+    /// Show an integration: its webhook, whether it is on, and what is wrong with it
+    Show {
+        /// The integration, by alias or id
+        integration: String,
+    },
+    /// Switch an integration on again
+    Enable {
+        /// The integration, by alias or id
+        integration: String,
+    },
+    /// Switch an integration off: nothing comes in, and what is sent to it fails visibly
+    Disable {
+        /// The integration, by alias or id
+        integration: String,
+    },
     /// Plug in a channel
     #[command(subcommand)]
     Add(Channel),
@@ -53,6 +69,21 @@ pub(super) async fn run(
             client.close().await?;
             answer
         }
+        Action::Show { integration } => {
+            let client = Client::open(config, Work::None).await?;
+            let base = format!("/local/integrations/{}/state", segment(integration));
+            let answer = client.get(&at(&base)).await;
+            client.close().await?;
+            answer?
+        }
+        Action::Enable { integration } | Action::Disable { integration } => {
+            let client = Client::open(config, Work::None).await?;
+            let base = format!("/local/integrations/{}/active", segment(integration));
+            let active = matches!(options.action, Action::Enable { .. });
+            let answer = client.post(&at(&base), &json!({ "active": active })).await;
+            client.close().await?;
+            answer?
+        }
         Action::Add(Channel::Telegram { alias }) => {
             let token = telegram_token(config)?;
             let client = Client::open(config, Work::None).await?;
@@ -76,7 +107,7 @@ pub(super) async fn run(
                     let state = match (found["active"].as_bool(), found["trouble"].as_str()) {
                         (_, Some(trouble)) => trouble.to_owned(),
                         (Some(true), None) => "active".to_owned(),
-                        _ => "inactive: it has no token".to_owned(),
+                        _ => "inactive".to_owned(),
                     };
                     vec![
                         text(found, "id"),
@@ -87,6 +118,17 @@ pub(super) async fn run(
                 }),
             )?;
         }
+        Action::Show { .. } => show(&answer, printer)?,
+        Action::Enable { .. } => printer.line(&format!("{} is on.", text(&answer, "alias")))?,
+        Action::Disable { .. } => {
+            printer.line(&format!("{} is off.", text(&answer, "alias")))?;
+            if answer["platform"] == "telegram" {
+                complain(
+                    "note: a server that is started with a Telegram token of its settings switches \
+                     the first bot's telegram on again",
+                );
+            }
+        }
         Action::Add(_) => {
             printer.line(&format!(
                 "{} ({}) is plugged in.",
@@ -96,6 +138,36 @@ pub(super) async fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(answer: &Value, printer: Printer) -> Result<(), Failure> {
+    let integration = &answer["integration"];
+    let state = match (
+        integration["active"].as_bool(),
+        answer["has_secret"].as_bool(),
+        answer["trouble"].as_str(),
+    ) {
+        (_, _, Some(trouble)) => printable(trouble),
+        (Some(true), ..) => "active".to_owned(),
+        (_, Some(true), _) => "switched off".to_owned(),
+        _ => "inactive: it has no token".to_owned(),
+    };
+    for (name, value) in [
+        ("id", text(integration, "id")),
+        ("alias", text(integration, "alias")),
+        ("platform", text(integration, "platform")),
+        ("bot", text(integration, "bot")),
+        ("state", state),
+        (
+            "webhook",
+            format!("/webhook/{}", text(integration, "webhook_id")),
+        ),
+        ("created", text(integration, "created_at")),
+        ("changed", text(integration, "updated_at")),
+    ] {
+        printer.line(&format!("{name:<9} {value}"))?;
+    }
+    Ok(())
 }
 
 /// Not an argument of its own: arguments are seen by other users of the machine and kept in shell

@@ -5,8 +5,11 @@ mod chat;
 mod config;
 mod conversations;
 mod deliveries;
+mod duration;
+mod explain;
 mod failure;
 mod integrations;
+mod messages;
 mod serve;
 mod tokens;
 
@@ -60,15 +63,19 @@ enum Command {
     Serve(serve::Options),
     /// Talk to the bot in this terminal, or send it the lines of a pipe
     Chat(chat::Options),
-    /// List, show or follow conversations
+    /// Say which conversation an update belongs to and why, without taking it
+    Explain(explain::Options),
+    /// List, show, follow or reset conversations
     Conversations(conversations::Options),
-    /// List, create or revoke access tokens
+    /// Show a message, or deliver one again
+    Messages(messages::Options),
+    /// List, create, rotate or revoke access tokens
     Tokens(tokens::Options),
-    /// List integrations, or plug in Telegram
+    /// List or show integrations, plug them in, switch them on or off
     Integrations(integrations::Options),
     /// List what could not be delivered, or deliver it again
     Deliveries(deliveries::Options),
-    /// List or create bots
+    /// List, show, create or rename bots
     Bots(bots::Options),
     /// Print the settings in effect, secrets masked
     Config,
@@ -98,6 +105,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     {
         Command::Serve(options) => serve::run(config, options, printer).await,
         Command::Chat(options) => chat::run(&config, options, printer).await,
+        Command::Explain(options) => explain::run(&config, options, printer).await,
+        Command::Messages(options) => messages::run(&config, options, printer).await,
         Command::Conversations(options) => conversations::run(&config, options, printer).await,
         Command::Tokens(options) => tokens::run(&config, options, printer).await,
         Command::Integrations(options) => integrations::run(&config, options, printer).await,

@@ -1,6 +1,7 @@
 //! `switchboard tokens`: access to the runtime API.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -32,6 +33,14 @@ enum Action {
         #[arg(long)]
         integration: Option<String>,
     },
+    /// Create a token in the place of another, with the same rights; it is shown this once
+    Rotate {
+        /// The old token's id
+        id: String,
+        /// For how long the old one is taken too, such as 0, 30m, 24h or 7d
+        #[arg(long, default_value = "24h", value_name = "TIME", value_parser = super::duration::parse)]
+        overlap: Duration,
+    },
     /// Revoke a token, at once
     Revoke {
         /// The token's id, such as `tok_01ARZ3NDEKTSV4RRFFQ69G5FAV`
@@ -52,6 +61,12 @@ pub(super) async fn run(
             let body = json!({ "label": label, "integration": integration });
             client.post(&at("/local/tokens"), &body).await?
         }
+        Action::Rotate { id, overlap } => {
+            let body = json!({ "overlap_seconds": overlap.as_secs() });
+            client
+                .post(&at(&format!("/local/tokens/{}/rotate", segment(id))), &body)
+                .await?
+        }
         Action::Revoke { id } => {
             let id = segment(id);
             client
@@ -64,23 +79,17 @@ pub(super) async fn run(
         printer.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let now = crate::system::environment().now().to_string();
     match options.action {
         Action::List => {
             printer.table(
-                &[
-                    "TOKEN", "LABEL", "ONLY FOR", "ENDS IN", "CREATED", "REVOKED",
-                ],
+                &["TOKEN", "LABEL", "ONLY FOR", "LAST 4", "CREATED", "STATE"],
                 rows(&answer, "tokens").map(|token| {
-                    [
-                        "id",
-                        "label",
-                        "integration",
-                        "hint",
-                        "created_at",
-                        "revoked_at",
-                    ]
-                    .map(|key| text(token, key))
-                    .to_vec()
+                    let mut cells = ["id", "label", "integration", "hint", "created_at"]
+                        .map(|key| text(token, key))
+                        .to_vec();
+                    cells.push(state(&text(token, "revoked_at"), &now));
+                    cells
                 }),
             )?;
         }
@@ -91,9 +100,27 @@ pub(super) async fn run(
                 text(&answer["token"], "id")
             ));
         }
+        Action::Rotate { .. } => {
+            printer.line(&text(&answer, "secret"))?;
+            complain(&format!(
+                "{}: not shown again; keep it safe. {} {}.",
+                text(&answer["token"], "id"),
+                text(&answer["old"], "id"),
+                state(&text(&answer["old"], "revoked_at"), &now)
+            ));
+        }
         Action::Revoke { .. } => printer.line(&format!("{} is revoked.", text(&answer, "id")))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a token is taken. Times of one form compare as texts do.
+fn state(end: &str, now: &str) -> String {
+    match end {
+        "" => "valid".to_owned(),
+        end if end > now => format!("ends {end}"),
+        end => format!("ended {end}"),
+    }
 }
 
 /// An argument as one segment of a path: what is no id cannot become another path.

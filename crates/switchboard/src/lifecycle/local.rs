@@ -9,6 +9,7 @@ use switchboard_engine::Engine;
 use switchboard_model::{Integration, Result};
 
 use super::core::Core;
+use super::explain::Explainer;
 use super::supervisor::{Inlets, Supervisor};
 use super::watch::watch;
 use crate::commands::Failure;
@@ -70,6 +71,7 @@ impl Local {
             supervisor = Some(started);
         }
         let admin = Admin {
+            explain: Arc::new(Explainer(core.engine.clone())),
             engine: core.engine.clone(),
             channels,
             secret: SECRET.into(),

@@ -5,6 +5,7 @@
 //! the store. A second signal does not wait.
 
 mod core;
+mod explain;
 mod local;
 mod server;
 mod supervisor;

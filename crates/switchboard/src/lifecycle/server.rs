@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Interrupts;
 use super::core::Core;
+use super::explain::Explainer;
 use super::supervisor::{Inlets, Supervisor};
 use super::watch::{Ended, watch};
 use crate::commands::Failure;
@@ -88,8 +89,10 @@ impl Server {
             watch.clone(),
         ));
         let readiness = Readiness::default();
+        let explain = Arc::new(Explainer(core.engine.clone()));
         let api = Api {
             engine: core.engine.clone(),
+            explain: explain.clone(),
             webhooks: inlets.webhooks,
             files: inlets.files,
             actions: inlets.actions,
@@ -99,6 +102,7 @@ impl Server {
         let admin = Admin {
             engine: core.engine.clone(),
             channels: supervisor.clone(),
+            explain,
             secret: secret.as_str().into(),
         };
         let stop_http = CancellationToken::new();

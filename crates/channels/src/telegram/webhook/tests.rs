@@ -6,6 +6,10 @@ use super::super::fixture::{Api, Bench, Reply, case, until};
 use super::*;
 
 pub(in crate::telegram) fn request(account: &Account, body: &Value) -> WebhookRequest {
+    request_of(account, &body.to_string())
+}
+
+pub(in crate::telegram) fn request_of(account: &Account, body: &str) -> WebhookRequest {
     WebhookRequest {
         method: "POST".to_owned(),
         path: "/".to_owned(),
@@ -14,7 +18,7 @@ pub(in crate::telegram) fn request(account: &Account, body: &Value) -> WebhookRe
             SECRET_HEADER.to_owned(),
             account.webhook_secret.expose_secret().to_owned(),
         )],
-        body: body.to_string().into_bytes(),
+        body: body.as_bytes().to_vec(),
     }
 }
 
