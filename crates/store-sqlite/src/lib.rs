@@ -39,7 +39,7 @@ mod writer;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -79,6 +79,15 @@ pub struct SqliteStore {
     queue: mpsc::Sender<Request>,
 }
 
+/// How much a store has written since it was opened. The commands of one commit share its cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Commits that are on disk.
+    pub commits: u64,
+    /// Commands in them, also those that were refused.
+    pub commands: u64,
+}
+
 /// What the threads of a store have in common.
 pub(crate) struct Shared {
     pub(crate) path: PathBuf,
@@ -86,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) changes: broadcast::Sender<Change>,
     closed: AtomicBool,
     poisoned: watch::Sender<bool>,
+    commits: AtomicU64,
+    commands: AtomicU64,
 }
 
 impl Shared {
@@ -95,6 +106,13 @@ impl Shared {
 
     pub(crate) fn is_poisoned(&self) -> bool {
         *self.poisoned.borrow()
+    }
+
+    /// A commit of so many commands is on disk.
+    pub(crate) fn count(&self, commands: usize) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let commands = u64::try_from(commands).unwrap_or(u64::MAX);
+        self.commands.fetch_add(commands, Ordering::Relaxed);
     }
 
     pub(crate) fn poison(&self, cause: &str) {
@@ -132,6 +150,8 @@ impl SqliteStore {
             changes: broadcast::Sender::new(options.changes.max(1)),
             closed: AtomicBool::new(false),
             poisoned: watch::Sender::new(false),
+            commits: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
         });
         let (queue, commands) = mpsc::channel(options.queue.max(1));
         let checkpointer = Checkpointer::start(&shared, second).map_err(unavailable)?;
@@ -147,6 +167,14 @@ impl SqliteStore {
     /// database again decides.
     pub fn is_poisoned(&self) -> bool {
         self.shared.is_poisoned()
+    }
+
+    /// How much it has written so far.
+    pub fn written(&self) -> Written {
+        Written {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            commands: self.shared.commands.load(Ordering::Relaxed),
+        }
     }
 
     /// Waits until [`is_poisoned`](Self::is_poisoned); for ever, if all goes well.

@@ -189,6 +189,7 @@ fn commit_all(shared: &Shared, connection: &Connection, mut jobs: Vec<Box<dyn Jo
     };
     let changes = match verdict {
         Ok(changes) => {
+            shared.count(jobs.len());
             for job in jobs {
                 job.answer(Ok(()));
             }

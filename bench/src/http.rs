@@ -1,0 +1,279 @@
+//! The runtime API over HTTP, each operation beside a bare route.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use futures::future::try_join_all;
+use switchboard_engine::Caller;
+use switchboard_engine::conversations::ConversationInput;
+use switchboard_engine::messages::MessageInput;
+use switchboard_model::{ConversationId, Json, MessageId, Tags, UserId};
+use switchboard_store::Store as _;
+
+use crate::bare::{Bodies, Setup};
+use crate::failure::{Failure, Result, failed};
+use crate::ingest::Fresh;
+use crate::load::{self, PLACE, Plan};
+use crate::measure::Effort;
+use crate::report::Row;
+use crate::server::{Bare, Server, ask};
+
+/// What messages say.
+pub(crate) const PAYLOAD: &str = r#"{"text":"Good morning! Your parcel is on its way."}"#;
+
+/// How many conversations there are before.
+const CONVERSATIONS: usize = 100;
+/// How many messages a page of the list has.
+const PAGE: usize = 20;
+/// The lowest ratio wanted, where one is.
+const GOAL: f64 = 0.6;
+
+/// An operation that is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Hot,
+    New,
+    Get,
+    List,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Self; 5] = [Self::Create, Self::Hot, Self::New, Self::Get, Self::List];
+
+    /// As the table names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create message",
+            Self::Hot => "get-or-create, hot thread",
+            Self::New => "get-or-create, new thread",
+            Self::Get => "get message",
+            Self::List => "list messages",
+        }
+    }
+
+    fn goal(self) -> Option<f64> {
+        matches!(self, Self::Create | Self::Get).then_some(GOAL)
+    }
+}
+
+/// Both sides, running on two copies of one database.
+pub(crate) struct Bench {
+    pub(crate) server: Server,
+    bare: Bare,
+    seed: Seed,
+    /// So that no two rounds make one thread.
+    used: u64,
+}
+
+/// What the databases hold.
+struct Seed {
+    conversations: Vec<ConversationId>,
+    messages: Vec<MessageId>,
+}
+
+impl Bench {
+    /// In `folder`, with the server's binary.
+    pub(crate) async fn open(folder: &Path, program: &Path, effort: Effort) -> Result<Self> {
+        let (ours, theirs) = (folder.join("switchboard.db"), folder.join("bare.db"));
+        let seed = seed(&ours, effort.seeded).await?;
+        std::fs::copy(&ours, &theirs)?;
+        let server = Server::start(program, folder, &[])?;
+        let requests = Requests {
+            server: &server,
+            seed: &seed,
+        };
+        let first = |operation| {
+            let texts = requests.of(operation);
+            let text = String::from_utf8_lossy(&texts[0]).replace(PLACE, "0000000000000000");
+            ask(server.address, text.as_bytes())
+        };
+        let setup = Setup {
+            database: theirs,
+            messages: seed.messages.len(),
+            page: PAGE,
+            bodies: Bodies {
+                create: first(Operation::Create)?,
+                hot: first(Operation::Hot)?,
+                new: first(Operation::New)?,
+                get: first(Operation::Get)?,
+                list: first(Operation::List)?,
+            },
+        };
+        Ok(Self {
+            bare: Bare::start(&setup)?,
+            server,
+            seed,
+            used: 0,
+        })
+    }
+
+    /// The row of an operation.
+    pub(crate) async fn row(&mut self, operation: Operation, effort: Effort) -> Result<Row> {
+        let requests = Requests {
+            server: &self.server,
+            seed: &self.seed,
+        };
+        let (ours, theirs) = (requests.of(operation), requests.bare(operation));
+        let mut rounds = Vec::new();
+        for _ in 0..effort.rounds {
+            self.used += 1;
+            let plan = |address: SocketAddr, server, requests: &[Vec<u8>]| Plan {
+                address,
+                server,
+                connections: effort.connections,
+                requests: requests.to_vec(),
+                first: self.used * 1_000_000_000,
+                warm: effort.warm,
+                time: effort.time,
+            };
+            let measured = run(plan(self.server.address, self.server.pid(), &ours)).await?;
+            let ceiling = run(plan(self.bare.address, self.bare.pid(), &theirs)).await?;
+            rounds.push((measured, ceiling));
+        }
+        let goal = operation.goal();
+        let name = operation.name();
+        Ok(Row::of_rounds(name, effort.connections, &rounds, goal))
+    }
+}
+
+async fn run(plan: Plan) -> Result<crate::measure::Measured> {
+    tokio::task::spawn_blocking(move || load::run(&plan))
+        .await
+        .map_err(|error| Failure::Other(format!("the load generator panicked: {error}")))?
+}
+
+/// Requests as a client would write them.
+struct Requests<'a> {
+    server: &'a Server,
+    seed: &'a Seed,
+}
+
+impl Requests<'_> {
+    fn of(&self, operation: Operation) -> Vec<Vec<u8>> {
+        let conversations = &self.seed.conversations;
+        match operation {
+            Operation::Create => conversations
+                .iter()
+                .map(|id| {
+                    let bot = &self.server.bot;
+                    let body = format!(
+                        r#"{{"conversationId":"{id}","userId":"{bot}","type":"text","payload":{PAYLOAD},"tags":{{}}}}"#
+                    );
+                    self.request("POST", "/v1/chat/messages", &body)
+                })
+                .collect(),
+            Operation::Hot => vec![self.thread("thread0000000000")],
+            Operation::New => vec![self.thread(PLACE)],
+            Operation::Get => self
+                .seed
+                .messages
+                .iter()
+                .map(|id| self.request("GET", &format!("/v1/chat/messages/{id}"), ""))
+                .collect(),
+            Operation::List => {
+                let id = conversations[0];
+                let path = format!("/v1/chat/messages?conversationId={id}&limit={PAGE}");
+                vec![self.request("GET", &path, "")]
+            }
+        }
+    }
+
+    fn thread(&self, id: &str) -> Vec<u8> {
+        let body = format!(
+            r#"{{"channel":"channel","integrationName":"telegram","tags":{{"telegram:id":"{id}"}}}}"#
+        );
+        self.request("POST", "/v1/chat/conversations/get-or-create", &body)
+    }
+
+    /// The same bodies and headers to the bare routes.
+    fn bare(&self, operation: Operation) -> Vec<Vec<u8>> {
+        let bare = |path: &str, old: &[u8]| {
+            let text = String::from_utf8_lossy(old);
+            let mut words = text.splitn(3, ' ');
+            let method = words.next().unwrap_or_default();
+            let rest = words.nth(1).unwrap_or_default();
+            format!("{method} {path} {rest}").into_bytes()
+        };
+        self.of(operation)
+            .iter()
+            .enumerate()
+            .map(|(place, old)| match operation {
+                Operation::Create => bare("/create", old),
+                Operation::Hot => bare("/hot", old),
+                Operation::New => bare("/new", old),
+                Operation::Get => bare(&format!("/get/{place}"), old),
+                Operation::List => bare("/list", old),
+            })
+            .collect()
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        let (token, bot) = (&self.server.token, &self.server.bot);
+        let length = if body.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "content-type: application/json\r\ncontent-length: {}\r\n",
+                body.len()
+            )
+        };
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
+             x-bot-id: {bot}\r\nuser-agent: switchboard-bench\r\naccept: application/json\r\n\
+             {length}\r\n{body}",
+            self.server.address
+        )
+        .into_bytes()
+    }
+}
+
+/// A bot with conversations, and messages in them in turn.
+async fn seed(path: &Path, count: usize) -> Result<Seed> {
+    let fresh = Fresh::make(path).await?;
+    let caller = Caller {
+        bot: fresh.bot,
+        integration: None,
+    };
+    let mut conversations = Vec::new();
+    for number in 0..CONVERSATIONS {
+        let input = ConversationInput {
+            channel: "channel".to_owned(),
+            tags: Tags::new().with("telegram:id", format!("thread{number:010}")),
+            integration: Some("telegram".to_owned()),
+        };
+        let made = fresh.engine.create_conversation(&caller, input).await?;
+        conversations.push(id_of(&made)?);
+    }
+    let Ok(payload) = Json::parse(PAYLOAD) else {
+        return failed("the payload is no JSON");
+    };
+    let making = (0..count).map(|number| {
+        let input = MessageInput {
+            conversation: conversations[number % CONVERSATIONS],
+            user: UserId::from(fresh.bot),
+            kind: "text".to_owned(),
+            payload: payload.clone(),
+            tags: Tags::new(),
+            synthetic: false,
+        };
+        fresh.engine.create_message(&caller, input, None)
+    });
+    let made = try_join_all(making).await?;
+    let messages = made.iter().map(id_of).collect::<Result<_>>()?;
+    fresh.store.close().await?;
+    Ok(Seed {
+        conversations,
+        messages,
+    })
+}
+
+/// The id of an object as callers see it.
+fn id_of<T: std::str::FromStr>(object: &impl serde::Serialize) -> Result<T> {
+    let value = serde_json::to_value(object)?;
+    let id = value.get("id").and_then(|id| id.as_str());
+    match id.map(str::parse) {
+        Some(Ok(id)) => Ok(id),
+        _ => failed(format!("an object without an id: {value}")),
+    }
+}

@@ -1,0 +1,211 @@
+//! How fast Switchboard is, in one table: ingest beside raw `SQLite`, the runtime API beside bare
+//! routes, from an update to its echo, start and memory. `bench/README.md` says how to read it.
+//!
+//! This room promises that ours and the ceiling take turns within one run, so that both have the
+//! same weather, that the load generator's part of the processors is shown, and that the ceiling
+//! writes the rows that the server writes.
+//!
+//! What never happens here: a test that depends on time, a number that was not measured in the run.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts are far below 2^52, and are divided"
+)]
+
+mod bare;
+mod end_to_end;
+mod failure;
+mod http;
+mod ingest;
+mod load;
+mod measure;
+mod progress;
+mod raw;
+mod report;
+mod server;
+mod start;
+mod system;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Result, failed};
+use crate::http::Operation;
+use crate::measure::Effort;
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::system::Machine;
+
+/// The callers of the rows of ingest.
+const CALLERS: [usize; 4] = [1, 16, 64, 256];
+/// The chats of the row from end to end.
+const CHATS: usize = 64;
+
+/// Measures Switchboard and prints a table.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard-bench", disable_help_subcommand = true)]
+struct Options {
+    /// A second a measurement, one round
+    #[arg(long)]
+    quick: bool,
+    /// Hardly any time: shows that each row works, and nothing else
+    #[arg(long, hide = true)]
+    smoke: bool,
+    /// Only the rows whose name contains one of these texts, such as `ingest,get message`
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    rows: Vec<String>,
+    /// How long a measurement takes, without its warm-up
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    seconds: f64,
+    /// How often ours and the ceiling take turns; medians are shown
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    rounds: usize,
+    /// Connections of the rows over HTTP
+    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    connections: usize,
+    /// The server's binary; without it, the one beside this program
+    #[arg(long, value_name = "PATH")]
+    server: Option<PathBuf>,
+    /// Where the databases are made; the disk decides much
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Role {
+    /// Serves the bare routes
+    #[command(hide = true)]
+    Bare,
+}
+
+impl Options {
+    fn effort(&self) -> Result<Effort> {
+        if self.rounds == 0 || self.connections == 0 {
+            return failed("--rounds and --connections: expected at least 1");
+        }
+        let seconds = if self.quick { 1.0 } else { self.seconds };
+        let Ok(time) = Duration::try_from_secs_f64(seconds) else {
+            return failed("--seconds: expected a number of seconds, such as 2.5");
+        };
+        let effort = Effort {
+            warm: Duration::from_millis(500),
+            time,
+            rounds: if self.quick { 1 } else { self.rounds },
+            connections: self.connections,
+            seeded: 5_000,
+            starts: 10,
+            rest: Duration::from_secs(5),
+        };
+        Ok(if self.smoke {
+            Effort {
+                warm: Duration::from_millis(5),
+                time: Duration::from_millis(20),
+                rounds: 1,
+                connections: 4,
+                seeded: 200,
+                starts: 1,
+                rest: Duration::ZERO,
+            }
+        } else {
+            effort
+        })
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|part| name.contains(part.as_str()))
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let result = match options.role {
+        Some(Role::Bare) => bare::serve().await,
+        None => measure_all(options).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure_all(options: Options) -> Result<()> {
+    let effort = options.effort()?;
+    let program = server::program(options.server.clone())?;
+    let folder = match &options.folder {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir()?,
+    };
+    let wants = |name: &str| options.wants(name);
+    let callers: Vec<_> = CALLERS
+        .iter()
+        .filter(|count| wants(&format!("ingest {count}")))
+        .collect();
+    let operations: Vec<_> = Operation::ALL
+        .iter()
+        .filter(|operation| wants(operation.name()))
+        .collect();
+    let others = ["start", "memory", "update to sendMessage"];
+    let count = callers.len() + operations.len() + others.iter().filter(|name| wants(name)).count();
+    if count == 0 {
+        return failed("--rows: no row has such a name; see bench/README.md");
+    }
+
+    let mut report = Report {
+        machine: Machine::look(folder.path())?,
+        rows: Vec::new(),
+        figures: Vec::new(),
+    };
+    let mut progress = Progress::new(count);
+    // Before anything else leaves the machine busy with its writes.
+    if wants("start") {
+        progress.begin("start");
+        report.figures.push(start::cold(&program, effort)?);
+    }
+    if wants("memory") {
+        progress.begin("memory");
+        report.figures.push(start::rest(&program, effort).await?);
+    }
+    if !callers.is_empty() {
+        let mut bench = ingest::Bench::open(folder.path()).await?;
+        for count in callers {
+            progress.begin(&format!("ingest, {count} callers"));
+            report.rows.push(bench.row(*count, effort).await?);
+        }
+    }
+    if !operations.is_empty() {
+        let mut bench = http::Bench::open(folder.path(), &program, effort).await?;
+        for operation in operations {
+            progress.begin(operation.name());
+            report.rows.push(bench.row(*operation, effort).await?);
+        }
+        if wants("memory") {
+            report.figures.push(start::after(bench.server.pid())?);
+        }
+    }
+    if wants("update to sendMessage") {
+        progress.begin("update to sendMessage");
+        let folder = tempfile::tempdir_in(folder.path())?;
+        let row = end_to_end::row(folder.path(), &program, CHATS, effort).await?;
+        report.rows.push(row);
+    }
+    report.machine.finished();
+    progress.finish();
+    if options.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Checkpoints as the store makes them: a thread copies the log, then the writer starts it anew.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use rusqlite::Connection;
+
+use crate::failure::Result;
+
+/// The store's: pages in the log from which it is worth copying.
+const WORTHWHILE: i64 = 4_000;
+
+/// The writer's side.
+pub(crate) struct Checkpointer {
+    wake: SyncSender<()>,
+    copied: Arc<AtomicBool>,
+    pages: Arc<AtomicI64>,
+    asked: bool,
+}
+
+impl Checkpointer {
+    /// For the log of this writer.
+    pub(crate) fn start(path: &Path, writer: &mut Connection) -> Result<Self> {
+        let pages = Arc::new(AtomicI64::new(0));
+        let seen = Arc::clone(&pages);
+        writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
+            seen.store(i64::from(count), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let connection = super::writer(path)?;
+        let (wake, woken) = sync_channel(1);
+        let copied = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&copied);
+        std::thread::spawn(move || {
+            while woken.recv().is_ok() {
+                // What it could not copy is copied with the next.
+                drop(checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)"));
+                done.store(true, Ordering::Release);
+            }
+        });
+        Ok(Self {
+            wake,
+            copied,
+            pages,
+            asked: false,
+        })
+    }
+
+    /// To be called after each commit.
+    pub(crate) fn after_commit(&mut self, writer: &Connection) -> Result<()> {
+        if self.asked {
+            if self.copied.swap(false, Ordering::AcqRel) {
+                self.asked = false;
+                checkpoint(writer, "PRAGMA wal_checkpoint(RESTART)")?;
+            }
+        } else if self.pages.load(Ordering::Relaxed) >= WORTHWHILE {
+            self.asked = self.wake.try_send(()).is_ok();
+        }
+        Ok(())
+    }
+}
+
+fn checkpoint(connection: &Connection, sql: &str) -> Result<()> {
+    Ok(connection.query_row(sql, [], |_| Ok(()))?)
+}

@@ -1,0 +1,276 @@
+//! The rows of an update from a channel.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension as _, Statement, params};
+
+use super::{Checkpointer, Numbers, scatter};
+use crate::failure::Result;
+use crate::ingest::{THREADS, text};
+use crate::measure::{Measured, histogram, record};
+
+const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
+    OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
+    OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
+const FIND_CONVERSATION: &str = "SELECT item FROM conversation_tag
+    WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
+const CONVERSATION: &str = "SELECT public, integration, channel, tags, aliases, next_seq,
+    created_at, updated_at FROM conversation WHERE id = ?1 AND deleted_at IS NULL";
+const FIND_USER: &str = "SELECT item FROM user_tag
+    WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
+const USER: &str = "SELECT public, integration, tags, name, created_at, updated_at FROM user
+    WHERE id = ?1 AND integration IS ?2 AND deleted_at IS NULL";
+const NEW_CONVERSATION: &str = "INSERT INTO conversation
+    (public, bot, integration, channel, tags, created_at, updated_at)
+    VALUES (?1, ?2, ?3, 'channel', ?4, ?5, ?5)";
+const NEW_USER: &str = "INSERT INTO user
+    (public, bot, integration, tags, name, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
+const MESSAGE: &str = "INSERT INTO message
+    (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
+        created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, 0, 'text', ?5, ?6, 0, ?7, ?8, ?9, ?9)";
+const MESSAGE_TAG: &str =
+    "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+const CONVERSATION_TAG: &str =
+    "INSERT OR IGNORE INTO conversation_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+const USER_TAG: &str = "INSERT OR IGNORE INTO user_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+const PARTICIPANT: &str = "SELECT 1 FROM participant WHERE conversation = ?1 AND user = ?2";
+const JOIN: &str = "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
+const EVENT: &str = "INSERT INTO event
+    (public, bot, kind, payload, conversation, user, message, once, created_at)
+    VALUES (?1, ?2, 'message_created', NULL, ?3, ?4, ?5, NULL, ?6)";
+const LINE_BUSY: &str = "SELECT 1 FROM delivery
+    WHERE destination = 0 AND conversation = ?1 AND status < 3 LIMIT 1";
+const DELIVERY: &str = "INSERT INTO delivery
+    (public, bot, destination, conversation, event, message, status, due_at, error, created_at)
+    VALUES (?1, ?2, 0, ?3, ?4, NULL, ?5, ?6, NULL, ?6)";
+const POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
+    VALUES (?1, '100', ?2, ?3)
+    ON CONFLICT (integration, account) DO UPDATE SET next = ?2, at = ?3";
+
+/// Writes updates in batches, as fast as one thread can.
+pub(crate) struct Ingest {
+    connection: Connection,
+    checkpointer: Checkpointer,
+    numbers: Numbers,
+    taken: u64,
+}
+
+/// The statements, and what they share.
+struct Statements<'a> {
+    bot: i64,
+    integration: i64,
+    now: i64,
+    seen: Statement<'a>,
+    find_conversation: Statement<'a>,
+    conversation: Statement<'a>,
+    find_user: Statement<'a>,
+    user: Statement<'a>,
+    take_seq: Statement<'a>,
+    message: Statement<'a>,
+    message_tag: Statement<'a>,
+    participant: Statement<'a>,
+    event: Statement<'a>,
+    line_busy: Statement<'a>,
+    delivery: Statement<'a>,
+    position: Statement<'a>,
+}
+
+impl Ingest {
+    /// Into the database at `path`, which has a bot and nobody else.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let mut connection = super::writer(path)?;
+        let checkpointer = Checkpointer::start(path, &mut connection)?;
+        Ok(Self {
+            connection,
+            checkpointer,
+            numbers: Numbers::new(1 << 32),
+            taken: 0,
+        })
+    }
+
+    /// Writes batches of `batch` updates for a while. Times are those of a batch, for that is what
+    /// each of its callers would wait.
+    pub(crate) fn run(&mut self, batch: usize, warm: Duration, time: Duration) -> Result<Measured> {
+        let mut statements = Statements::prepare(&self.connection)?;
+        let mut times = histogram()?;
+        let begun = Instant::now();
+        let mut start = begun;
+        let mut measuring = false;
+        loop {
+            let before = Instant::now();
+            if !measuring && before.duration_since(begun) >= warm {
+                measuring = true;
+                start = before;
+            }
+            if !times.is_empty() && before.duration_since(start) >= time {
+                break;
+            }
+            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            for _ in 0..batch {
+                self.taken += 1;
+                statements.take(&self.connection, &mut self.numbers, self.taken)?;
+            }
+            self.connection.execute_batch("COMMIT")?;
+            self.checkpointer.after_commit(&self.connection)?;
+            if measuring {
+                let took = before.elapsed();
+                for _ in 0..batch {
+                    record(&mut times, took);
+                }
+            }
+        }
+        Ok(Measured::new(&times, start.elapsed()))
+    }
+}
+
+impl<'a> Statements<'a> {
+    fn prepare(connection: &'a Connection) -> Result<Self> {
+        Ok(Self {
+            bot: super::bot(connection)?,
+            integration: super::telegram(connection)?,
+            now: 1_750_000_000_000,
+            seen: connection.prepare(SEEN)?,
+            find_conversation: connection.prepare(FIND_CONVERSATION)?,
+            conversation: connection.prepare(CONVERSATION)?,
+            find_user: connection.prepare(FIND_USER)?,
+            user: connection.prepare(USER)?,
+            take_seq: connection.prepare(TAKE_SEQ)?,
+            message: connection.prepare(MESSAGE)?,
+            message_tag: connection.prepare(MESSAGE_TAG)?,
+            participant: connection.prepare(PARTICIPANT)?,
+            event: connection.prepare(EVENT)?,
+            line_busy: connection.prepare(LINE_BUSY)?,
+            delivery: connection.prepare(DELIVERY)?,
+            position: connection.prepare(POSITION)?,
+        })
+    }
+
+    fn take(&mut self, connection: &Connection, numbers: &mut Numbers, count: u64) -> Result<()> {
+        let once = numbers.key();
+        let seen: bool = self.seen.query_row([once], |row| row.get(0))?;
+        debug_assert!(!seen, "keys are scattered numbers, each used once");
+        let thread = count % THREADS;
+        let (conversation, seq) = self.conversation(connection, numbers, thread)?;
+        let user = self.user(connection, numbers, thread)?;
+        self.take_seq.execute([conversation, seq + 1])?;
+        let tags = format!(
+            r#"{{"telegram:chatId":"{thread}","telegram:date":"1750000000","telegram:id":"{count}"}}"#
+        );
+        let message = self.message.insert(params![
+            numbers.id(),
+            self.bot,
+            conversation,
+            user,
+            text(count),
+            tags,
+            seq,
+            once,
+            self.now
+        ])?;
+        for _ in 0..3 {
+            self.message_tag
+                .execute([conversation, numbers.digest(), message])?;
+        }
+        let known: Option<i64> = self
+            .participant
+            .query_row([conversation, user], |row| row.get(0))
+            .optional()?;
+        if known.is_none() {
+            connection.execute(JOIN, [conversation, user])?;
+        }
+        let event = self.event.insert(params![
+            numbers.id(),
+            self.bot,
+            conversation,
+            user,
+            message,
+            self.now
+        ])?;
+        let busy: Option<i64> = self
+            .line_busy
+            .query_row([conversation], |row| row.get(0))
+            .optional()?;
+        let status = i64::from(busy.is_none());
+        self.delivery.insert(params![
+            numbers.id(),
+            self.bot,
+            conversation,
+            event,
+            status,
+            self.now
+        ])?;
+        self.position
+            .execute(params![self.integration, count.cast_signed(), self.now])?;
+        Ok(())
+    }
+
+    fn conversation(
+        &mut self,
+        connection: &Connection,
+        numbers: &mut Numbers,
+        thread: u64,
+    ) -> Result<(i64, i64)> {
+        let pair = scatter(thread).cast_signed();
+        let found: Option<i64> = self
+            .find_conversation
+            .query_row([self.bot, pair], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = found {
+            let seq = self.conversation.query_row([id], |row| {
+                // All of it is looked at, as the store does to compare it with what came.
+                let _public: [u8; 16] = row.get(0)?;
+                let (_channel, _tags) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+                row.get(5)
+            })?;
+            return Ok((id, seq));
+        }
+        let tags = format!(
+            r#"{{"telegram:chatId":"{thread}","telegram:chatType":"private","telegram:id":"{thread}"}}"#
+        );
+        let values = params![numbers.id(), self.bot, self.integration, tags, self.now];
+        let id = connection
+            .prepare_cached(NEW_CONVERSATION)?
+            .insert(values)?;
+        let mut tag = connection.prepare_cached(CONVERSATION_TAG)?;
+        for pair in [pair, numbers.digest(), numbers.digest()] {
+            tag.execute([self.bot, pair, id])?;
+        }
+        Ok((id, 1))
+    }
+
+    fn user(&mut self, connection: &Connection, numbers: &mut Numbers, thread: u64) -> Result<i64> {
+        let pair = scatter(thread).cast_signed();
+        let found: Option<i64> = self
+            .find_user
+            .query_row([self.bot, pair], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = found {
+            self.user.query_row([id, self.integration], |row| {
+                let _tags = row.get_ref(2)?.as_str()?;
+                let _name = row.get_ref(3)?.as_str()?;
+                Ok(())
+            })?;
+            return Ok(id);
+        }
+        let tags = format!(r#"{{"telegram:id":"{thread}","telegram:username":"person{thread}"}}"#);
+        let name = format!("Person {thread}");
+        let values = params![
+            numbers.id(),
+            self.bot,
+            self.integration,
+            tags,
+            name,
+            self.now
+        ];
+        let id = connection.prepare_cached(NEW_USER)?.insert(values)?;
+        let mut tag = connection.prepare_cached(USER_TAG)?;
+        for pair in [pair, numbers.digest()] {
+            tag.execute([self.bot, pair, id])?;
+        }
+        Ok(id)
+    }
+}

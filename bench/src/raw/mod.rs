@@ -1,0 +1,122 @@
+//! The ceiling: what `SQLite` itself does in one thread with the store's schema, indexes, pragmas,
+//! checkpoints and batches, and the rows that the store would write.
+//!
+//! It leaves out what a server cannot: callers, queues between threads, savepoints that keep one
+//! command's failure from the others, checks of the input, digests, objects built from rows and
+//! written as JSON, a look whether the file is still there. Statements are prepared once and held.
+//! So it cannot be reached; how near one comes is the question.
+//!
+//! SQL stands here and in `store-*` only. The statements follow the store's: where they no longer
+//! fit the schema they fail, and the smoke test with them.
+
+mod checkpoint;
+mod conversation;
+mod ingest;
+mod message;
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::failure::Result;
+
+pub(crate) use checkpoint::Checkpointer;
+pub(crate) use conversation::{Finder, Maker};
+pub(crate) use ingest::Ingest;
+pub(crate) use message::{Get, List, Poster};
+
+/// The store's: larger commits gain little.
+pub(crate) const BATCH: usize = 256;
+
+/// A connection that writes, as the store's writer has it.
+pub(crate) fn writer(path: &Path) -> Result<Connection> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    Ok(connection)
+}
+
+/// A connection that reads, as the store's readers have it.
+pub(crate) fn reader(path: &Path) -> Result<Connection> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// The number of the only bot.
+pub(crate) fn bot(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("SELECT id FROM bot", [], |row| row.get(0))?)
+}
+
+/// The number of its Telegram integration.
+pub(crate) fn telegram(connection: &Connection) -> Result<i64> {
+    const SQL: &str = "SELECT id FROM integration WHERE alias = 'telegram'";
+    Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+}
+
+/// Numbers that lie as ids and digests do, without their cost: ids grow, digests are anywhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    /// From here on.
+    pub(crate) fn new(start: u64) -> Self {
+        Self(start)
+    }
+
+    /// A greater id than each before it; ids of the store's own are smaller.
+    pub(crate) fn id(&mut self) -> [u8; 16] {
+        let scattered = u128::from(self.digest().cast_unsigned());
+        let id = u128::from(u64::MAX / 2 + self.0) << 64 | scattered;
+        id.to_be_bytes()
+    }
+
+    /// Any number.
+    pub(crate) fn digest(&mut self) -> i64 {
+        self.0 += 1;
+        scatter(self.0).cast_signed()
+    }
+
+    /// A key of 16 bytes.
+    pub(crate) fn key(&mut self) -> [u8; 16] {
+        let halves = [self.digest(), self.digest()].map(i64::to_be_bytes);
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&halves[0]);
+        key[8..].copy_from_slice(&halves[1]);
+        key
+    }
+}
+
+/// The digest of a name that is a number (the finalizer of `SplitMix64`).
+pub(crate) fn scatter(number: u64) -> u64 {
+    let mut x = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_grow_and_digests_do_not() {
+        let mut numbers = Numbers::new(0);
+        let ids: Vec<_> = (0..100).map(|_| numbers.id()).collect();
+        assert!(ids.is_sorted());
+        let digests: Vec<_> = (0..100).map(|_| numbers.digest()).collect();
+        assert!(!digests.is_sorted());
+    }
+}

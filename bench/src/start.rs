@@ -1,0 +1,57 @@
+//! Start and memory.
+
+use std::path::Path;
+
+use crate::failure::{Result, failed};
+use crate::measure::Effort;
+use crate::report::Figure;
+use crate::server::Server;
+use crate::system::memory;
+
+const START_MS: f64 = 150.0;
+const REST_MIB: f64 = 40.0;
+
+/// From the call that makes the process to the line that it is ready, each time on a new folder.
+pub(crate) fn cold(program: &Path, effort: Effort) -> Result<Figure> {
+    let mut times = Vec::new();
+    for _ in 0..effort.starts {
+        let folder = tempfile::tempdir()?;
+        let server = Server::start(program, folder.path(), &[])?;
+        times.push(server.start.as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    let (Some(least), Some(most)) = (times.first(), times.last()) else {
+        return failed("no start was asked for");
+    };
+    Ok(Figure {
+        name: "cold start to ready, new folder",
+        value: times[times.len() / 2],
+        unit: "ms",
+        note: format!("median of {}, {least:.1} to {most:.1}", times.len()),
+        goal: Some(START_MS),
+    })
+}
+
+/// Some seconds after the start, before any request.
+pub(crate) async fn rest(program: &Path, effort: Effort) -> Result<Figure> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::start(program, folder.path(), &[])?;
+    tokio::time::sleep(effort.rest).await;
+    of("memory at rest", server.pid(), Some(REST_MIB))
+}
+
+/// After what was measured over HTTP.
+pub(crate) fn after(server: u32) -> Result<Figure> {
+    of("memory after the rows over HTTP", server, None)
+}
+
+fn of(name: &'static str, server: u32, goal: Option<f64>) -> Result<Figure> {
+    let (resident, proportional) = memory(server)?;
+    Ok(Figure {
+        name,
+        value: resident,
+        unit: "MiB",
+        note: format!("resident; {proportional:.1} MiB is its own share"),
+        goal,
+    })
+}
