@@ -248,18 +248,23 @@ async fn seed(path: &Path, count: usize) -> Result<Seed> {
     let Ok(payload) = Json::parse(PAYLOAD) else {
         return failed("the payload is no JSON");
     };
-    let making = (0..count).map(|number| {
-        let input = MessageInput {
-            conversation: conversations[number % CONVERSATIONS],
-            user: UserId::from(fresh.bot),
-            kind: "text".to_owned(),
-            payload: payload.clone(),
-            tags: Tags::new(),
-            synthetic: false,
-        };
-        fresh.engine.create_message(&caller, input, None)
-    });
-    let made = try_join_all(making).await?;
+    let numbers: Vec<_> = (0..count).collect();
+    let mut made = Vec::new();
+    // Fewer at once than the store's queue takes.
+    for some in numbers.chunks(1_000) {
+        let making = some.iter().map(|number| {
+            let input = MessageInput {
+                conversation: conversations[number % CONVERSATIONS],
+                user: UserId::from(fresh.bot),
+                kind: "text".to_owned(),
+                payload: payload.clone(),
+                tags: Tags::new(),
+                synthetic: false,
+            };
+            fresh.engine.create_message(&caller, input, None)
+        });
+        made.extend(try_join_all(making).await?);
+    }
     let messages = made.iter().map(id_of).collect::<Result<_>>()?;
     fresh.store.close().await?;
     Ok(Seed {
