@@ -2,6 +2,7 @@
 //! goes wrong is told, mended where it can be, and loses nothing.
 
 mod buttons;
+mod changes;
 mod files;
 mod threads;
 mod trouble;

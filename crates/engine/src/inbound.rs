@@ -2,8 +2,8 @@
 
 use switchboard_model::{Error, Integration, Json, Result, Tags};
 use switchboard_store::{
-    Batch, Inbound, InboundContent, InboundEvent, InboundMessage, Ingested, Key, PollPosition,
-    Sender, Thread,
+    Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, Ingested, Key,
+    PollPosition, Sender, Thread,
 };
 
 use crate::{Engine, View, keys};
@@ -78,6 +78,23 @@ pub struct IncomingEvent {
     pub thread: Option<ExternalThread>,
     /// Who caused it.
     pub sender: Option<ExternalUser>,
+    /// The external id that the thread had until now, if this tells of a new one.
+    pub moved_from: Option<String>,
+    /// The message that this changes.
+    pub edit: Option<IncomingEdit>,
+}
+
+/// A message changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingEdit {
+    /// What it was recognised by when it came: its [`Update::once`].
+    pub once: Vec<String>,
+    /// Its type.
+    pub kind: String,
+    /// Its new content.
+    pub payload: Json,
+    /// Tags to merge.
+    pub tags: Tags,
 }
 
 impl Engine {
@@ -128,6 +145,18 @@ impl Engine {
                     .sender
                     .map(|sender| self.sender(view, sender))
                     .transpose()?,
+                moved_from: event
+                    .moved_from
+                    .map(|id| Ok::<_, Error>(identity(view, id, Tags::new())?.0))
+                    .transpose()?,
+                edit: event.edit.and_then(|edit| {
+                    Some(InboundEdit {
+                        once: once_key(&edit.once)?,
+                        kind: edit.kind,
+                        payload: edit.payload,
+                        tags: view.stored_tags(fit(edit.tags)),
+                    })
+                }),
             })),
         };
         Ok(Inbound {
@@ -161,6 +190,15 @@ impl Engine {
             name,
         })
     }
+}
+
+/// The identity of an integration's thread and all its tags, as the store keeps them.
+pub fn stored_identity(integration: &Integration, thread: ExternalThread) -> Result<(Tags, Tags)> {
+    identity(
+        &View::integration(&integration.alias),
+        thread.id,
+        thread.tags,
+    )
 }
 
 /// The identity `{id: external id}` and all tags, as stored.

@@ -41,7 +41,8 @@ pub use caller::{Caller, Credentials};
 pub use explain::Explanation;
 pub use health::{Condition, Health};
 pub use inbound::{
-    ExternalThread, ExternalUser, IncomingEvent, IncomingMessage, Update, UpdateContent,
+    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, Update,
+    UpdateContent,
 };
 pub use platform::Definition;
 pub use rotate::{LONGEST_OVERLAP, Rotated};

@@ -1,6 +1,7 @@
 //! Conversations.
 
 mod list;
+mod merge;
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use switchboard_model::{
 };
 use switchboard_store::{
     ConversationFilter, ConversationStore, CreateConversation, Created, Found,
-    GetOrCreateConversation, Page, PageRequest, Place, Rekey, Rekeyed,
+    GetOrCreateConversation, Occupied, Page, PageRequest, Place, Rekey, Rekeyed,
 };
 
 use crate::failure::{Done, Failure};
@@ -39,6 +40,13 @@ const BY_NUMBER: &str = concat!(
 const NUMBER: &str = "SELECT id FROM conversation
     WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
 
+/// Merged ones mean the one that stayed; that may be merged in turn, but then these were moved on.
+const SURVIVOR: &str = "SELECT c.merged_into FROM conversation c JOIN bot b ON b.id = c.bot
+    WHERE c.public = ?1 AND b.public = ?2 AND c.merged_into IS NOT NULL";
+const SURVIVING: &str =
+    "SELECT s.id FROM conversation c JOIN conversation s ON s.id = c.merged_into
+    WHERE c.public = ?1 AND c.bot = ?2 AND s.deleted_at IS NULL";
+
 /// Where identities are told apart, by numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'a> {
@@ -54,7 +62,14 @@ pub(crate) fn by_public(
     id: ConversationId,
 ) -> Done<Option<ConversationRow>> {
     let keys = [id.to_bytes(), bot.to_bytes()];
-    rows::one(connection, BY_PUBLIC, keys, rows::conversation)
+    let found = rows::one(connection, BY_PUBLIC, keys, rows::conversation)?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    match rows::value::<i64>(connection, SURVIVOR, keys)? {
+        Some(survivor) => by_number(connection, survivor),
+        None => Ok(None),
+    }
 }
 
 /// The conversation with this number that is not deleted.
@@ -64,7 +79,11 @@ pub(crate) fn by_number(connection: &Connection, id: i64) -> Done<Option<Convers
 
 /// The number of a conversation that is not deleted.
 pub(crate) fn number(connection: &Connection, bot: i64, id: ConversationId) -> Done<Option<i64>> {
-    rows::value(connection, NUMBER, params![id.to_bytes(), bot])
+    let found = rows::value(connection, NUMBER, params![id.to_bytes(), bot])?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    rows::value(connection, SURVIVING, params![id.to_bytes(), bot])
 }
 
 /// The first-made conversation whose tags or aliases contain every pair of `identity`.
@@ -314,7 +333,8 @@ fn reset(
     Ok(Some(row.value))
 }
 
-fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
+/// Gives a conversation a new identity.
+pub(crate) fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
     let Some(mut row) = by_public(tx.connection, command.bot, command.conversation)? else {
         return Ok(Rekeyed::Missing);
     };
@@ -327,7 +347,10 @@ fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
         && other.id != row.id
         && !row.reset
     {
-        return Ok(Rekeyed::Occupied(other.value.id));
+        return match command.occupied {
+            Occupied::Refuse => Ok(Rekeyed::Occupied(other.value.id)),
+            Occupied::Merge => merge::merge(tx, row, other, &command.tags, command.now),
+        };
     }
     let mut tags = row.value.tags.clone();
     if !Surplus::Refuse.merge(&mut tags, &command.tags)? {

@@ -8,15 +8,15 @@ use switchboard_model::{
     UserId,
 };
 use switchboard_store::{
-    Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested, Key,
-    NewUser, PollPosition, Sender, Taken,
+    Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
+    Ingested, Key, NewUser, Occupied, PollPosition, Rekey, Sender, Taken, Thread,
 };
 
 use crate::failure::Done;
-use crate::rows::{self, Numbered};
+use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{Surplus, fitting};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, message, user};
+use crate::{SqliteStore, conversation, event, message, user, version};
 
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
@@ -127,14 +127,15 @@ impl Intake<'_> {
         once: Option<[u8; 16]>,
     ) -> Done<Ingested> {
         let conversation = match &new.thread {
-            Some(thread) => {
-                let scope = self.scope(&thread.channel);
-                conversation::find(tx.connection, scope, &thread.identity)?
-            }
+            Some(thread) => self.happened_in(tx, thread, new.moved_from.as_ref())?,
             None => None,
         };
         let user = match &new.sender {
             Some(sender) => Some(self.sender(tx.connection, sender)?.0.id),
+            None => None,
+        };
+        let message = match &new.edit {
+            Some(edit) => self.edit(tx, edit)?,
             None => None,
         };
         let draft = event::Draft {
@@ -145,7 +146,7 @@ impl Intake<'_> {
             payload: Some(&new.payload),
             conversation: conversation.as_ref().map(|row| row.id),
             user,
-            message: None,
+            message,
             workflow: None,
             once,
             now: self.batch.now,
@@ -155,6 +156,44 @@ impl Intake<'_> {
             event: item.event,
             conversation: conversation.map(|row| row.value.id),
         })
+    }
+
+    /// The conversation of a thread that exists, after it got its new identity.
+    fn happened_in(
+        &self,
+        tx: &mut Tx<'_>,
+        thread: &Thread,
+        moved_from: Option<&Tags>,
+    ) -> Done<Option<ConversationRow>> {
+        let scope = self.scope(&thread.channel);
+        if let Some(old) = moved_from
+            && let Some(row) = conversation::find(tx.connection, scope, old)?
+        {
+            let identity = &thread.identity;
+            let command = Rekey {
+                bot: self.batch.bot,
+                conversation: row.value.id,
+                tags: fitting(identity, &thread.tags),
+                identity: identity.clone(),
+                occupied: Occupied::Merge,
+                now: self.batch.now,
+            };
+            conversation::rekey(tx, &command)?;
+        }
+        conversation::find(tx.connection, scope, &thread.identity)
+    }
+
+    /// Changes a message; tells which, if it is there.
+    fn edit(&self, tx: &mut Tx<'_>, edit: &InboundEdit) -> Done<Option<i64>> {
+        let once = scoped(self.batch.integration, edit.once);
+        let Some(message) = message::by_once(tx.connection, once)? else {
+            return Ok(None);
+        };
+        let id = message.id;
+        if message.value.kind == edit.kind {
+            version::replace(tx, message, edit, self.batch.now)?;
+        }
+        Ok(Some(id))
     }
 
     fn scope<'a>(&self, channel: &'a str) -> conversation::Scope<'a> {

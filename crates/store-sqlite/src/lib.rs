@@ -33,6 +33,7 @@ mod tags;
 mod tests;
 mod thread;
 mod user;
+mod version;
 mod workflow;
 mod writer;
 

@@ -9,8 +9,8 @@ use switchboard_model::{
     Result, Tags, Timestamp,
 };
 use switchboard_store::{
-    Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate, Page,
-    PageRequest, PostMessage, Posted, SortOrder,
+    Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate,
+    MessageVersion, Page, PageRequest, PostMessage, Posted, SortOrder,
 };
 
 use crate::failure::Done;
@@ -19,7 +19,7 @@ use crate::query::{self, Query};
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{self, MESSAGES, Surplus};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, participant, user};
+use crate::{SqliteStore, conversation, event, participant, user, version};
 
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
@@ -38,6 +38,10 @@ const BY_PUBLIC: &str = concat!(
 const BY_NUMBER: &str = concat!(
     rows::select_message!(),
     " WHERE m.id = ?1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL"
+);
+const BY_ONCE: &str = concat!(
+    rows::select_message!(),
+    " WHERE m.once = ?1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL"
 );
 const AFTER: &str = concat!(
     rows::select_message!(),
@@ -75,6 +79,11 @@ pub(crate) fn by_public(
 /// The message with this number that is not deleted.
 pub(crate) fn by_number(connection: &Connection, id: i64) -> Done<Option<Numbered<Message>>> {
     rows::one(connection, BY_NUMBER, [id], rows::message)
+}
+
+/// The message that a channel's update brought, unless it is deleted.
+pub(crate) fn by_once(connection: &Connection, once: [u8; 16]) -> Done<Option<Numbered<Message>>> {
+    rows::one(connection, BY_ONCE, [once], rows::message)
 }
 
 /// Stores a message at the next place of its conversation; its author takes part.
@@ -347,6 +356,7 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bo
         return Ok(false);
     };
     rows::execute(tx.connection, DELETE, params![message.id, now.as_millis()])?;
+    version::forget(tx.connection, message.id)?;
     let conversation = conversation_of(tx.connection, message.id)?;
     let pairs = tags::digest_set(&message.value.tags);
     MESSAGES.replace(
@@ -467,6 +477,10 @@ impl MessageStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Message>> {
         self.write(move |tx| update(tx, bot, id, change, now)).await
+    }
+
+    async fn message_versions(&self, bot: BotId, id: MessageId) -> Result<Vec<MessageVersion>> {
+        self.read(|connection| version::list(connection, bot, id))
     }
 
     async fn delete_message(&self, bot: BotId, id: MessageId, now: Timestamp) -> Result<bool> {

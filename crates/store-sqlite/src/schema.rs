@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_reset.sql"),
     include_str!("migrations/0003_workflow.sql"),
+    include_str!("migrations/0004_changes.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -13,7 +13,7 @@ use crate::failure::Done;
 use crate::state::kind_number;
 use crate::tags::{self, MESSAGES};
 use crate::writer::Tx;
-use crate::{expiry, rows, workflow};
+use crate::{expiry, rows, version, workflow};
 
 /// Rows a call removes, about.
 const ROWS: usize = 500;
@@ -218,5 +218,6 @@ fn remove_message(
     rows::execute(connection, FORGET_MESSAGE, [message])?;
     let pairs = tags::digest_set(tags);
     MESSAGES.replace(connection, conversation, message, &pairs, &BTreeSet::new())?;
+    version::forget(connection, message)?;
     Ok(removed + rows::execute(connection, MESSAGE, [message])?)
 }

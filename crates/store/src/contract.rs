@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod isolation;
 pub mod limits;
 pub mod lost;
+pub mod merge;
 pub mod message;
 pub mod race;
 pub mod restart;
@@ -67,6 +68,10 @@ macro_rules! contract_tests {
                 a_reset_races_with_what_comes_in
                 participants_join_once_in_order
                 lists_sort_filter_and_page;
+            merge:
+                a_thread_that_moves_keeps_its_conversation
+                two_conversations_of_one_thread_become_one
+                an_edit_changes_the_message_and_keeps_what_it_said;
             user:
                 a_user_is_found_within_its_integration
                 a_user_changes_and_is_listed

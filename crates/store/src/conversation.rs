@@ -72,10 +72,25 @@ pub struct Rekey {
     pub conversation: ConversationId,
     /// The tags to set; the pairs that they replace go on matching.
     pub tags: Tags,
-    /// The identity that must mean no other conversation, among `tags`.
+    /// The identity that it gets, among `tags`.
     pub identity: Tags,
+    /// What to do if that means another conversation already.
+    pub occupied: Occupied,
     /// When.
     pub now: Timestamp,
+}
+
+/// What to do where a new identity is another conversation's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occupied {
+    /// Nothing is written.
+    Refuse,
+    /// The two become one, for they were one thread all along. The first-made stays; the other's
+    /// messages join it in the order of their times, its participants, events and waiting
+    /// deliveries too; of states with the same name those of the first-made stay, the other's get
+    /// the name `<name>@<id of the other>`. The other's id and identities mean the first-made from
+    /// then on.
+    Merge,
 }
 
 /// The outcome of [`ConversationStore::rekey_conversation`].
@@ -87,6 +102,13 @@ pub enum Rekeyed {
     Unchanged(Conversation),
     /// Another conversation has it; nothing was written.
     Occupied(ConversationId),
+    /// Two conversations are now one.
+    Merged {
+        /// The one that stays, with the new identity.
+        survivor: Conversation,
+        /// The other.
+        merged: ConversationId,
+    },
     /// There is no such conversation.
     Missing,
 }
@@ -178,7 +200,8 @@ pub trait ConversationStore {
         now: Timestamp,
     ) -> Result<Option<Conversation>>;
 
-    /// Gives it a new identity and keeps the old as an alias.
+    /// Gives it a new identity and keeps the old as an alias. `Busy` if the two that would be
+    /// merged are both being delivered to the same place; try again shortly.
     async fn rekey_conversation(&self, command: Rekey) -> Result<Rekeyed>;
 
     /// Makes a user a participant; doing it again changes nothing. `None` if there is no such

@@ -108,6 +108,25 @@ pub struct InboundEvent {
     pub thread: Option<Thread>,
     /// Who caused it; made if new.
     pub sender: Option<Sender>,
+    /// The identity that the thread had until now, if this tells of a new one: the conversation is
+    /// re-keyed, and merged where the new one has a conversation already.
+    pub moved_from: Option<Tags>,
+    /// The message that this changes.
+    pub edit: Option<InboundEdit>,
+}
+
+/// A message changes. If it is not there, or of another type, it stays as it is.
+#[derive(Debug, Clone)]
+pub struct InboundEdit {
+    /// What it was recognised by when it came.
+    pub once: Key,
+    /// Its type.
+    pub kind: String,
+    /// Its new content. The earlier one is kept, see
+    /// [`MessageStore::message_versions`](crate::MessageStore::message_versions).
+    pub payload: Json,
+    /// Tags to merge.
+    pub tags: Tags,
 }
 
 /// What became of an update.

@@ -38,7 +38,7 @@ pub use access::{
 };
 pub use conversation::{
     ConversationFilter, ConversationStore, CreateConversation, Created, GetOrCreateConversation,
-    Place, Rekey, Rekeyed,
+    Occupied, Place, Rekey, Rekeyed,
 };
 pub use delivery::{
     Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
@@ -46,12 +46,12 @@ pub use delivery::{
 };
 pub use event::{EventFilter, EventStore, NewEvent};
 pub use ingest::{
-    Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested,
-    PollPosition, Sender, Taken, Thread,
+    Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
+    Ingested, PollPosition, Sender, Taken, Thread,
 };
 pub use message::{
-    Discriminate, Idempotency, MessageFilter, MessageStore, MessageUpdate, NewMessage, PostMessage,
-    Posted,
+    Discriminate, Idempotency, MessageFilter, MessageStore, MessageUpdate, MessageVersion,
+    NewMessage, PostMessage, Posted,
 };
 pub use page::{Cursor, Page, PageRequest, SortField, SortOrder};
 pub use state::{SetState, StateKey, StateOwner, StateStore};

@@ -1,6 +1,7 @@
 //! Messages.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use switchboard_model::{
     BotId, ConversationId, DeliveryId, Direction, EventId, Json, Message, MessageId, Result,
     TagPatch, Tags, Timestamp, UserId,
@@ -91,6 +92,15 @@ pub struct MessageUpdate {
     pub payload: Option<Json>,
 }
 
+/// What a message said before a channel changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageVersion {
+    /// The content.
+    pub payload: Json,
+    /// Until when.
+    pub until: Timestamp,
+}
+
 /// Which messages to list: newest first.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
@@ -141,6 +151,10 @@ pub trait MessageStore {
         update: MessageUpdate,
         now: Timestamp,
     ) -> Result<Option<Message>>;
+
+    /// What a message said before, oldest first: the last 100 versions that an
+    /// [edit](crate::InboundEdit) replaced. Empty if there is no such message.
+    async fn message_versions(&self, bot: BotId, id: MessageId) -> Result<Vec<MessageVersion>>;
 
     /// Deletes a message. What a channel's redelivery is recognised by stays remembered, so that it
     /// does not bring the message back; so does an idempotency key. `false` if there was none.

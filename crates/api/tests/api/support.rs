@@ -61,6 +61,8 @@ impl Explain for NoUpdates {
                 payload: switchboard_model::Json::empty(),
                 thread: None,
                 sender: None,
+                moved_from: None,
+                edit: None,
             }),
         };
         self.0.explain(integration, update).await

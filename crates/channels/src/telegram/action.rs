@@ -102,7 +102,8 @@ impl Account {
             Verdict::Taken(_) | Verdict::Moot => Ok(()),
             Verdict::WithoutReply(words)
             | Verdict::Plainly(words)
-            | Verdict::WithoutFile(words) => Err(ActionFailure::failed(words)),
+            | Verdict::WithoutFile(words)
+            | Verdict::Moved(_, words) => Err(ActionFailure::failed(words)),
             Verdict::Over(outcome) => Err(self.refused(outcome)),
         }
     }

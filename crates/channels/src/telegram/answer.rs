@@ -49,6 +49,8 @@ pub(super) enum Verdict {
     Plainly(String),
     /// Something in the place of a file that Telegram cannot get or show; Telegram's words.
     WithoutFile(String),
+    /// The same to the supergroup that the group has become; Telegram's words.
+    Moved(i64, String),
     /// Anything else: the try is over.
     Over(SendOutcome),
 }
@@ -88,6 +90,9 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
     if let Some(after) = wait(code, retry_after, &error) {
         return Verdict::Over(SendOutcome::Wait { after, error });
     }
+    if let (400, Some(chat)) = (code, migrate_to_chat_id) {
+        return Verdict::Moved(chat, error);
+    }
     let over = match code {
         401 | 404 => SendOutcome::AccountBroken {
             error: broken(&error),
@@ -99,14 +104,7 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
         }
         400 if said("can't parse") => return Verdict::Plainly(error),
         400 if FILE_TROUBLE.iter().any(|words| said(words)) => return Verdict::WithoutFile(error),
-        _ => SendOutcome::Permanent {
-            error: match migrate_to_chat_id {
-                Some(chat) => format!(
-                    "{error} (the new chat id is {chat}; send to the conversation of that chat)"
-                ),
-                None => error,
-            },
-        },
+        _ => SendOutcome::Permanent { error },
     };
     Verdict::Over(over)
 }
@@ -311,18 +309,16 @@ mod tests {
     }
 
     #[test]
-    fn tg_fail_002_an_upgrade_is_recorded_with_the_new_chat() {
+    fn tg_fail_002_an_upgrade_names_the_new_chat() {
+        let words = "Bad Request: group chat was upgraded to a supergroup chat";
         let answer = Answer::Refused(Refusal {
             code: 400,
-            description: "Bad Request: group chat was upgraded to a supergroup chat".to_owned(),
+            description: words.to_owned(),
             retry_after: None,
             migrate_to_chat_id: Some(-1_002_100_000_002),
         });
-        let SendOutcome::Permanent { error } = outcome(answer) else {
-            panic!("not permanent")
-        };
-        assert!(error.starts_with("Bad Request: group chat was upgraded to a supergroup chat"));
-        assert!(error.contains("-1002100000002"));
+        let expected = Verdict::Moved(-1_002_100_000_002, words.to_owned());
+        assert_eq!(judge(answer), expected);
     }
 
     #[test]

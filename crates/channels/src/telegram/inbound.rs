@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use switchboard_engine::{
-    ExternalThread, ExternalUser, IncomingEvent, IncomingMessage, Update, UpdateContent,
+    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, Update,
+    UpdateContent,
 };
 use switchboard_model::{Json, Tags};
 
@@ -81,15 +82,11 @@ pub(super) fn read(account: &str, links: &Links, raw: &str) -> Update {
             }
         }
         "edited_message" | "edited_channel_post" | "edited_business_message" => {
-            match parse::<Message>(content) {
-                Some(message) => event(
-                    kind,
-                    raw,
-                    once,
-                    message_thread(&message),
-                    Some(sender(&message)),
-                ),
-                None => unreadable(account, raw),
+            match (parse::<Message>(content), Content::of(content)) {
+                (Some(message), Some(content)) => {
+                    edited(account, kind, raw, once, &message, &content, links)
+                }
+                _ => unreadable(account, raw),
             }
         }
         // Its chat need not be the bot's chat of that id, so it belongs to no conversation.
@@ -161,6 +158,8 @@ pub(super) fn no_json(account: &str, body: &[u8]) -> Update {
             payload: as_text(&text[..end]),
             thread: None,
             sender: None,
+            moved_from: None,
+            edit: None,
         }),
     }
 }
@@ -188,6 +187,52 @@ fn parse<T: DeserializeOwned>(content: &str) -> Option<T> {
     serde_json::from_str(content).ok()
 }
 
+/// A message changes: an event that says so, and with it the message that is stored.
+fn edited(
+    account: &str,
+    kind: String,
+    raw: &str,
+    once: Vec<String>,
+    message: &Message,
+    content: &Content<'_>,
+    links: &Links,
+) -> Update {
+    let thread = message_thread(message);
+    let mut update = event(kind, raw, once, thread, Some(sender(message)));
+    if let (UpdateContent::Event(event), Some((said, payload))) =
+        (&mut update.content, content.said(links))
+    {
+        let mut tags = Tags::new();
+        content.tags(&mut tags);
+        if let Some(date) = message.edit_date {
+            tags.insert("editDate", date.to_string());
+        }
+        event.edit = (message.message_id != 0).then(|| IncomingEdit {
+            once: once::message(account, message),
+            kind: said.to_owned(),
+            payload,
+            tags,
+        });
+    }
+    update
+}
+
+/// A group becomes a supergroup, which has another number: told twice, in the old chat and in the
+/// new one.
+fn moved(kind: &str, raw: &str, once: Vec<String>, message: &Message) -> Option<Update> {
+    let (from, to) = match (message.migrate_to_chat_id, message.migrate_from_chat_id) {
+        (Some(to), _) => (message.chat.id, to),
+        (None, Some(from)) => (from, message.chat.id),
+        (None, None) => return None,
+    };
+    let thread = Some(Thread::supergroup(to));
+    let mut update = event(kind.to_owned(), raw, once, thread, Some(sender(message)));
+    if let UpdateContent::Event(event) = &mut update.content {
+        event.moved_from = Some(Thread::chat(from).to_string());
+    }
+    Some(update)
+}
+
 fn said(
     account: &str,
     kind: &str,
@@ -197,6 +242,9 @@ fn said(
     content: &Content<'_>,
     links: &Links,
 ) -> Update {
+    if let Some(update) = moved(kind, raw, once.clone(), message) {
+        return update;
+    }
     let thread = message_thread(message);
     let sender = sender(message);
     let (Some(thread), Some((said, payload))) = (thread, content.said(links)) else {
@@ -264,6 +312,8 @@ fn event(
             payload: raw_payload(raw),
             thread,
             sender,
+            moved_from: None,
+            edit: None,
         }),
     }
 }

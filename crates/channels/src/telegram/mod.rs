@@ -20,6 +20,7 @@ mod files;
 mod inbound;
 mod lenient;
 mod markdown;
+mod moves;
 mod once;
 mod outbound;
 mod polling;

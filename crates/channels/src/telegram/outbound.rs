@@ -20,6 +20,7 @@ use switchboard_store::SentPart;
 use super::account::Account;
 use super::answer::{Verdict, judge, sent_tags};
 use super::buttons;
+use super::moves;
 use super::target::target;
 use super::thread::{Thread, Topic};
 use keyboard::Keyboard;
@@ -35,6 +36,25 @@ struct Changes {
     plain: bool,
     /// Telegram could not get a file: its address went out.
     link: bool,
+}
+
+/// Why a part was not sent.
+enum Stop {
+    Over(SendOutcome),
+    /// The group has become this supergroup.
+    Moved(i64),
+}
+
+impl Stop {
+    /// For a part that was sent to where the chat had moved to.
+    fn outcome(self) -> SendOutcome {
+        match self {
+            Self::Over(outcome) => outcome,
+            Self::Moved(chat) => SendOutcome::Retry {
+                error: format!("the group has become a supergroup again: {chat}"),
+            },
+        }
+    }
 }
 
 #[async_trait]
@@ -62,7 +82,7 @@ impl Account {
     ) -> Result<Tags, SendOutcome> {
         let permanent = |error: String| SendOutcome::Permanent { error };
         let plan = Plan::of(&outgoing.message).map_err(|fault| permanent(fault.to_string()))?;
-        let thread = target(&outgoing.conversation.tags)
+        let mut thread = target(&outgoing.conversation.tags)
             .map_err(|unknown| permanent(format!("{unknown}; mend the tags, then send again")))?;
         let sent = parts.sent();
         if sent.is_empty() {
@@ -75,7 +95,17 @@ impl Account {
             if part == 0 {
                 reply(&outgoing.message.tags, &mut call.parameters);
             }
-            let id = self.send_part(&thread, call, lease, &mut changes).await?;
+            let sent = self
+                .send_part(&thread, call.clone(), lease, &mut changes)
+                .await;
+            let id = match sent {
+                Err(Stop::Moved(chat)) => {
+                    self.follow(outgoing, &mut thread, chat).await?;
+                    self.send_part(&thread, call, lease, &mut changes).await
+                }
+                sent => sent,
+            };
+            let id = id.map_err(Stop::outcome)?;
             let external_id = id.unwrap_or_default();
             ids.push(external_id.clone());
             parts
@@ -104,11 +134,13 @@ impl Account {
         mut call: Call,
         lease: Lease,
         changes: &mut Changes,
-    ) -> Result<Option<String>, SendOutcome> {
+    ) -> Result<Option<String>, Stop> {
         address(thread, &mut call.parameters);
         loop {
-            let limit = self.time_limit(lease).ok_or_else(|| SendOutcome::Retry {
-                error: "the time for this try is over; going on in the next".to_owned(),
+            let limit = self.time_limit(lease).ok_or_else(|| {
+                Stop::Over(SendOutcome::Retry {
+                    error: "the time for this try is over; going on in the next".to_owned(),
+                })
             })?;
             let answer = self.client.call(call.method, &call.parameters, limit).await;
             match judge(answer) {
@@ -116,12 +148,12 @@ impl Account {
                 Verdict::Moot => return Ok(None),
                 Verdict::WithoutReply(error) => {
                     if call.parameters.remove("reply_parameters").is_none() {
-                        return Err(SendOutcome::Permanent { error });
+                        return Err(Stop::Over(SendOutcome::Permanent { error }));
                     }
                 }
                 Verdict::Plainly(error) => {
                     let Some((field, text)) = call.plain.take() else {
-                        return Err(SendOutcome::Permanent { error });
+                        return Err(Stop::Over(SendOutcome::Permanent { error }));
                     };
                     call.parameters.remove("parse_mode");
                     call.parameters.insert(field.to_owned(), text.into());
@@ -129,7 +161,7 @@ impl Account {
                 }
                 Verdict::WithoutFile(error) => {
                     let Some(mut instead) = call.instead.take() else {
-                        return Err(SendOutcome::Permanent { error });
+                        return Err(Stop::Over(SendOutcome::Permanent { error }));
                     };
                     if let Some(reply) = call.parameters.remove("reply_parameters") {
                         instead
@@ -140,9 +172,42 @@ impl Account {
                     call = *instead;
                     changes.link = true;
                 }
-                Verdict::Over(outcome) => return Err(outcome),
+                Verdict::Moved(chat, _) if chat != thread.chat => return Err(Stop::Moved(chat)),
+                Verdict::Moved(_, error) => {
+                    return Err(Stop::Over(SendOutcome::Permanent { error }));
+                }
+                Verdict::Over(outcome) => return Err(Stop::Over(outcome)),
             }
         }
+    }
+
+    /// The group has become a supergroup: its conversation follows, and this message with it.
+    async fn follow(
+        &self,
+        outgoing: &Outgoing,
+        thread: &mut Thread,
+        chat: i64,
+    ) -> Result<(), SendOutcome> {
+        let retry = |error: String| SendOutcome::Retry { error };
+        let old = thread.to_string();
+        let moved = moves::follow(
+            &self.engine,
+            &self.integration,
+            &outgoing.conversation,
+            chat,
+        );
+        moved.await.map_err(|error| {
+            retry(format!(
+                "the conversation could not follow to chat {chat}: {error}"
+            ))
+        })?;
+        tracing::info!(
+            integration = %self.integration.id,
+            conversation = %outgoing.conversation.id,
+            "telegram: the group {old} has become the supergroup {chat}; its conversation follows"
+        );
+        thread.chat = chat;
+        Ok(())
     }
 
     /// Keeps the values of buttons that are too long to travel, before the buttons are shown.

@@ -63,6 +63,18 @@ impl Thread {
         }
     }
 
+    /// The chat that a group has become, as the engine takes it.
+    pub(super) fn supergroup(chat: i64) -> ExternalThread {
+        let tags = Tags::new()
+            .with("chatId", chat.to_string())
+            .with("chatType", "supergroup");
+        ExternalThread {
+            channel: CHANNEL.to_owned(),
+            id: Self::chat(chat).to_string(),
+            tags,
+        }
+    }
+
     /// The same with General as the chat itself.
     pub(super) fn settled(self) -> Self {
         let topic = match self.topic {

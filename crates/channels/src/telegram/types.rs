@@ -59,6 +59,14 @@ pub(super) struct Message {
     pub(super) ephemeral_message_id: Option<IgnoredAny>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) date: Option<i64>,
+    /// The supergroup that this group becomes.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) migrate_to_chat_id: Option<i64>,
+    /// The group that this supergroup was.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) migrate_from_chat_id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) edit_date: Option<i64>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) is_automatic_forward: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]

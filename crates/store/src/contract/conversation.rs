@@ -8,8 +8,8 @@ use switchboard_model::{Conversation, Error, Kind, StateKind, Tags, UserId};
 use super::Factory;
 use super::world::{World, all, json, tags, walk};
 use crate::{
-    ConversationFilter, CreateConversation, Created, Ingested, MessageFilter, Rekey, Rekeyed,
-    SetState, SortField, SortOrder, StateKey, StateOwner, Subject,
+    ConversationFilter, CreateConversation, Created, Ingested, MessageFilter, Occupied, Rekey,
+    Rekeyed, SetState, SortField, SortOrder, StateKey, StateOwner, Subject,
 };
 
 fn create(world: &World, tags: Tags) -> CreateConversation {
@@ -243,6 +243,7 @@ pub async fn a_rekey_keeps_the_old_name_and_never_brings_it_back(factory: &dyn F
         conversation: first.id,
         tags: new.clone(),
         identity: tags([("id", "-100500")]),
+        occupied: Occupied::Refuse,
         now: world.now(),
     };
     let done = world.store.rekey_conversation(rekey.clone()).await.unwrap();
@@ -298,6 +299,7 @@ pub async fn a_rekey_does_not_take_an_identity_from_another(factory: &dyn Factor
         conversation: second.id,
         tags: identity.clone(),
         identity,
+        occupied: Occupied::Refuse,
         now: world.now(),
     };
     let occupied = world.store.rekey_conversation(rekey).await.unwrap();
@@ -466,6 +468,7 @@ pub async fn a_reset_thread_begins_anew_and_the_old_one_stays(factory: &dyn Fact
         conversation: old.id,
         tags: tags([("telegram:id", "9")]),
         identity: tags([("telegram:id", "9")]),
+        occupied: Occupied::Refuse,
         now: world.now(),
     };
     let rekeyed = store.rekey_conversation(rekey).await.unwrap();

@@ -9,8 +9,8 @@ use switchboard_model::{ConversationId, Random as _, Tags};
 use super::Factory;
 use super::world::{World, all};
 use crate::{
-    ConversationFilter, CreateConversation, Created, GetOrCreateConversation, Place, Rekey,
-    Rekeyed, SortOrder,
+    ConversationFilter, CreateConversation, Created, GetOrCreateConversation, Occupied, Place,
+    Rekey, Rekeyed, SortOrder,
 };
 
 /// A command, by what matters to identity.
@@ -254,6 +254,7 @@ async fn run(world: &World, place: &Place, command: Command) -> Answer {
                 conversation,
                 tags,
                 identity,
+                occupied: Occupied::Refuse,
                 now,
             };
             match store.rekey_conversation(command).await.unwrap() {
@@ -261,6 +262,7 @@ async fn run(world: &World, place: &Place, command: Command) -> Answer {
                 Rekeyed::Unchanged(same) => Answer::Unchanged(same.tags),
                 Rekeyed::Occupied(id) => Answer::Exists(id),
                 Rekeyed::Missing => Answer::Missing,
+                Rekeyed::Merged { .. } => panic!("merged unasked"),
             }
         }
     }

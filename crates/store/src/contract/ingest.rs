@@ -18,6 +18,8 @@ fn happening(world: &World, thread: &str, once: Option<u64>) -> Inbound {
         payload: json("{\"emoji\":\"🙂\"}"),
         thread: Some(world.external_thread(thread)),
         sender: Some(world.sender("7")),
+        moved_from: None,
+        edit: None,
     }));
     update
 }

@@ -6,7 +6,8 @@ use super::Factory;
 use super::world::{World, all, dead, json, tags};
 use crate::{
     ConversationFilter, EventFilter, IntegrationChange, Lane, MessageFilter, MessageUpdate,
-    NewEvent, Place, Rekey, Rekeyed, SetState, StateKey, StateOwner, UserFilter, UserUpdate,
+    NewEvent, Occupied, Place, Rekey, Rekeyed, SetState, StateKey, StateOwner, UserFilter,
+    UserUpdate,
 };
 
 /// What a stranger tries, knowing every id.
@@ -129,6 +130,7 @@ pub async fn nothing_of_another_bot_is_written(factory: &dyn Factory) {
         conversation: conversation.id,
         tags: patch.clone(),
         identity: patch.clone(),
+        occupied: Occupied::Refuse,
         now,
     };
     let rekeyed = store.rekey_conversation(rekey).await.unwrap();

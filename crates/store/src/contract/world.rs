@@ -14,7 +14,7 @@ use crate::{
     Batch, Claim, Claimed, ClaimedDelivery, ConversationFilter, CreateBot, Cursor, Discriminate,
     Finish, Found, GetOrCreateConversation, GetOrCreateUser, Inbound, InboundContent,
     InboundMessage, Ingested, Key, Lane, LostSends, NewIntegration, NewMessage, NewUser, Outcome,
-    Page, PageRequest, Place, PostMessage, Posted, Sender, Store, Thread,
+    Page, PageRequest, Place, PostMessage, Posted, Sender, Store, Subject, Thread,
 };
 
 /// The store under test and a bot with one active integration, `telegram`.
@@ -252,6 +252,30 @@ impl World {
         let mut claimed = self.claim(lane).await.deliveries;
         assert_eq!(claimed.len(), 1, "one delivery to claim");
         claimed.pop().unwrap()
+    }
+
+    /// Claims all that can be, frees all but that of one conversation, and gives that.
+    pub async fn claim_one_of(&self, lane: Lane, conversation: ConversationId) -> ClaimedDelivery {
+        let mut found = None;
+        for claimed in self.claim(lane).await.deliveries {
+            let of = match &claimed.subject {
+                Subject::Message(message) => Some(message.conversation.id),
+                Subject::Event(event) => event.conversation,
+                Subject::Gone => None,
+            };
+            if of == Some(conversation) {
+                found = Some(claimed);
+                continue;
+            }
+            let again = Outcome::Retry {
+                after: Duration::ZERO,
+                error: "not this one".to_owned(),
+                uncertain: false,
+                counts: false,
+            };
+            assert!(self.finish(&claimed, again).await);
+        }
+        found.expect("a delivery of the conversation")
     }
 
     /// Writes a result; tells whether the claim was current.

@@ -221,6 +221,7 @@ async fn an_alias_is_named_and_the_old_name_leads_to_the_same() {
         conversation: id,
         tags: identity.clone(),
         identity,
+        occupied: switchboard_store::Occupied::Refuse,
         now: bench.engine.env().now(),
     };
     let rekeyed = bench.engine.store().rekey_conversation(command).await;

@@ -356,7 +356,8 @@ fn an_edit_and_an_upgrade_are_events_of_their_conversation() {
     let event = event_of(&update);
     assert_eq!(event.kind, "message");
     assert_eq!(event.payload.as_str(), format!("{{\"update\":{raw}}}"));
-    assert_eq!(thread(&update).unwrap().id, "501");
+    assert_eq!(thread(&update).unwrap().id, "-1002100000002");
+    assert_eq!(event.moved_from.as_deref(), Some("501"));
     assert_eq!(sender_id(&update), Some("501"));
     let edited = json!({ "update_id": 2, "edited_message": private(&json!({}))["message"] });
     let update = take(&edited);

@@ -1,0 +1,163 @@
+//! Two conversations become one: they were one thread all along.
+//!
+//! The cost is that of the younger one, and of what the older one got since the younger began.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+use switchboard_model::{Error, TagPatch, Timestamp};
+use switchboard_store::Rekeyed;
+
+use super::{indexed, retag};
+use crate::failure::Done;
+use crate::outbox;
+use crate::rows::{self, ConversationRow};
+use crate::tags::{CONVERSATIONS, Surplus};
+use crate::writer::Tx;
+
+const TOMBSTONE: &str =
+    "UPDATE conversation SET deleted_at = ?3, merged_into = ?2 WHERE id = ?1 OR merged_into = ?1";
+const JOIN: &str = "INSERT OR IGNORE INTO participant (conversation, user)
+    SELECT ?2, user FROM participant WHERE conversation = ?1 ORDER BY id";
+const LEAVE: &str = "DELETE FROM participant WHERE conversation = ?1";
+const MESSAGES: &str = "SELECT id, created_at FROM message WHERE conversation = ?1 ORDER BY seq";
+const LATER: &str = "SELECT id, created_at, seq FROM message
+    WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq";
+const FIRST_LATER: &str = "SELECT seq FROM message
+    WHERE conversation = ?1 AND created_at > ?2 ORDER BY seq LIMIT 1";
+const ASIDE: &str = "UPDATE message SET seq = -seq WHERE conversation = ?1 AND seq >= ?2";
+const PLACE: &str = "UPDATE message SET conversation = ?2, seq = ?3 WHERE id = ?1";
+const NEXT_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
+const MESSAGE_TAGS: &str = "UPDATE message_tag SET scope = ?2 WHERE scope = ?1";
+const ANNOUNCING: &str = "UPDATE event SET conversation = ?2 WHERE message = ?1";
+const ANNOUNCED: &str = "UPDATE delivery SET conversation = ?2
+    WHERE event IN (SELECT id FROM event WHERE message = ?1)";
+const SENT: &str = "UPDATE delivery SET conversation = ?2 WHERE message = ?1";
+const OTHER_EVENTS: &str = "SELECT id FROM event
+    WHERE conversation = ?1 AND payload IS NOT NULL";
+const EVENT: &str = "UPDATE event SET conversation = ?2 WHERE id = ?1";
+const TOLD: &str = "UPDATE delivery SET conversation = ?2 WHERE event = ?1";
+const IN_FLIGHT: &str = "SELECT count(*) FROM delivery
+    WHERE destination = ?1 AND conversation IN (?2, ?3) AND status = 2";
+const QUEUE: &str = "UPDATE delivery SET status = 0
+    WHERE destination = ?1 AND conversation = ?2 AND status = 1";
+const WORKFLOWS: &str = "UPDATE workflow SET conversation = ?2
+    WHERE conversation = ?1 AND deleted_at IS NULL";
+const STATES: &str = "UPDATE OR IGNORE state SET subject = ?2 WHERE kind = 0 AND subject = ?1";
+const STATES_ASIDE: &str = "UPDATE state SET subject = ?2, name = name || '@' || ?3
+    WHERE kind = 0 AND subject = ?1";
+
+/// Merges the two and gives the survivor `tags`. Both are in the same scope.
+pub(super) fn merge(
+    tx: &mut Tx<'_>,
+    one: ConversationRow,
+    other: ConversationRow,
+    tags: &switchboard_model::Tags,
+    now: Timestamp,
+) -> Done<Rekeyed> {
+    // The first-made answers for both, as it would for an identity that both match.
+    let (mut survivor, merged) = if one.id < other.id {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    let destinations = [outbox::BOTS, survivor.integration];
+    for destination in destinations {
+        let keys = params![destination, survivor.id, merged.id];
+        if rows::value::<i64>(tx.connection, IN_FLIGHT, keys)? > Some(1) {
+            return Err(Error::Busy.into());
+        }
+    }
+    let (from, to) = (merged.id, survivor.id);
+    for destination in destinations {
+        rows::execute(tx.connection, QUEUE, [destination, from])?;
+        rows::execute(tx.connection, QUEUE, [destination, to])?;
+    }
+    messages(tx.connection, &merged, &survivor)?;
+    for event in rows::all(tx.connection, OTHER_EVENTS, [from], |row| {
+        row.get::<_, i64>(0)
+    })? {
+        rows::execute(tx.connection, EVENT, [event, to])?;
+        rows::execute(tx.connection, TOLD, [event, to])?;
+    }
+    rows::execute(tx.connection, WORKFLOWS, [from, to])?;
+    rows::execute(tx.connection, JOIN, [from, to])?;
+    rows::execute(tx.connection, LEAVE, [from])?;
+    rows::execute(tx.connection, STATES, [from, to])?;
+    let aside = params![from, to, merged.value.id.to_string()];
+    rows::execute(tx.connection, STATES_ASIDE, aside)?;
+    identities(tx.connection, &mut survivor, &merged, tags, now)?;
+    rows::execute(tx.connection, TOMBSTONE, params![from, to, now.as_millis()])?;
+    for destination in destinations {
+        let keys = params![destination, to, from];
+        if rows::value::<i64>(tx.connection, IN_FLIGHT, keys)? == Some(0) {
+            outbox::promote(tx, destination, Some(to), now)?;
+        }
+    }
+    tx.conversation_changed(survivor.value.id);
+    tx.conversation_changed(merged.value.id);
+    Ok(Rekeyed::Merged {
+        survivor: survivor.value,
+        merged: merged.value.id,
+    })
+}
+
+/// Numbers the messages of both anew, by time, from where the first of the younger one belongs.
+fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRow) -> Done<()> {
+    let mut moved: Vec<(i64, i64)> = rows::all(connection, MESSAGES, [from.id], |row| {
+        Ok((row.get(1)?, row.get(0)?))
+    })?;
+    let Some((first, _)) = moved.first().copied() else {
+        return Ok(());
+    };
+    let start = rows::value(connection, FIRST_LATER, [to.id, first])?.unwrap_or(to.next_seq);
+    let later = rows::all(connection, LATER, [to.id, start], |row| {
+        Ok((row.get(1)?, row.get(0)?))
+    })?;
+    rows::execute(connection, ASIDE, [to.id, start])?;
+    rows::execute(connection, MESSAGE_TAGS, [from.id, to.id])?;
+    for (_, message) in &moved {
+        rows::execute(connection, ANNOUNCED, [*message, to.id])?;
+        rows::execute(connection, ANNOUNCING, [*message, to.id])?;
+        rows::execute(connection, SENT, [*message, to.id])?;
+    }
+    moved.extend(later);
+    moved.sort_unstable();
+    let mut seq = start;
+    for (_, message) in moved {
+        rows::execute(connection, PLACE, [message, to.id, seq])?;
+        seq += 1;
+    }
+    rows::execute(connection, NEXT_SEQ, [to.id, seq])?;
+    Ok(())
+}
+
+/// What either was known by means the survivor.
+fn identities(
+    connection: &Connection,
+    survivor: &mut ConversationRow,
+    merged: &ConversationRow,
+    tags: &switchboard_model::Tags,
+    now: Timestamp,
+) -> Done<()> {
+    let none = BTreeSet::new();
+    CONVERSATIONS.replace(
+        connection,
+        merged.index_scope(),
+        merged.id,
+        &indexed(merged),
+        &none,
+    )?;
+    let mut all = survivor.value.tags.clone();
+    let news = |(name, _): &(&str, &str)| survivor.value.tags.get(name).is_none();
+    let patch: TagPatch = merged.value.tags.iter().filter(news).collect();
+    Surplus::LeaveOut.merge(&mut all, &patch)?;
+    Surplus::LeaveOut.merge(&mut all, tags)?;
+    let pairs = survivor.value.tags.iter().chain(merged.value.tags.iter());
+    let mut aliases: Vec<(String, String)> = pairs
+        .filter(|(name, value)| all.get(name) != Some(*value))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    aliases.extend(merged.aliases.iter().cloned());
+    retag(connection, survivor, all, aliases, now)
+}
