@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use switchboard_integration::FileFailure;
 use switchboard_model::{Environment, Error};
+use utoipa::ToSchema;
 
 /// Why a request was not done. As a response it is a status and an extension, which
 /// [`crate::layered`] turns into the body.
@@ -128,12 +129,19 @@ impl IntoResponse for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct Body {
+/// An error.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct Body {
+    /// The log's name for it.
+    #[schema(pattern = "^err_[0-9]{14}x[0-9A-F]{8}$")]
     id: String,
+    /// The status.
     code: u16,
+    /// What official clients go by.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// What was wrong, with the field's name, and what to do next.
     message: String,
 }
 

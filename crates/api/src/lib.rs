@@ -19,6 +19,7 @@ mod explain;
 mod files;
 mod health;
 mod layers;
+mod openapi;
 mod page;
 mod path;
 mod query;
@@ -36,6 +37,7 @@ pub use actions::ActionRegistry;
 pub use files::FileSources;
 pub use health::Readiness;
 pub use layers::layered;
+pub use openapi::document;
 pub use webhook::Webhooks;
 
 use crate::error::ApiError;
@@ -61,16 +63,14 @@ pub struct Api {
 pub fn router(api: Api) -> Router {
     let env = api.engine.env().clone();
     let routes = Router::new()
-        .nest(
-            "/v1/chat",
-            runtime::router(api.engine.clone(), api.actions.clone()),
-        )
+        .merge(runtime::router(api.engine.clone(), api.actions.clone()))
         .nest(
             "/v1/switchboard",
             explain::router(api.engine.clone(), Arc::clone(&api.explain)),
         )
         .merge(webhook::router(api.webhooks.clone()))
         .merge(files::router(api.files.clone()))
+        .merge(openapi::router())
         .merge(health::router(api))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method);

@@ -5,13 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use switchboard_model::Result;
 use switchboard_store::{Cursor, PageRequest, SortField, SortOrder};
+use utoipa::ToSchema;
 
 use crate::query::Query;
 
 /// How many items a page has when nothing is said.
 const DEFAULT_SIZE: usize = 20;
 /// The most items of a page.
-const MAX_SIZE: usize = 100;
+pub(crate) const MAX_SIZE: usize = 100;
 
 /// Which list a cursor belongs to, and in which order: elsewhere it would point at a place that
 /// means nothing.
@@ -99,21 +100,22 @@ fn letter(order: (SortField, SortOrder)) -> u8 {
 }
 
 /// Where a list goes on; nothing on its last page.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Meta {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     next_token: Option<String>,
 }
 
 /// Whether a get-or-create has made it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedMeta {
     pub(crate) created: bool,
 }
 
 /// What official clients expect beside a state.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct CachedMeta {
     cached: bool,
 }

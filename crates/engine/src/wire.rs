@@ -7,71 +7,106 @@ use switchboard_model::{
     EventStatus, Json, Message, MessageId, State, StateId, Tags, Timestamp, User, UserId, Workflow,
     WorkflowId, WorkflowNews, WorkflowStatus,
 };
+use utoipa::ToSchema;
 
 use crate::View;
 
+pub mod schema;
+
 /// A conversation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Conversation)]
 pub struct WireConversation {
+    #[schema(value_type = schema::ConversationId)]
     id: ConversationId,
+    #[schema(value_type = schema::Time)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Time)]
     updated_at: Timestamp,
     channel: String,
     integration: String,
+    #[schema(value_type = schema::Tags)]
     tags: Tags,
 }
 
 /// A message.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Message)]
 pub struct WireMessage {
+    #[schema(value_type = schema::MessageId)]
     id: MessageId,
+    #[schema(value_type = schema::Time)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Time)]
     updated_at: Timestamp,
     #[serde(rename = "type")]
     kind: String,
+    #[schema(value_type = schema::Payload)]
     payload: Json,
+    #[schema(value_type = schema::Direction)]
     direction: Direction,
+    #[schema(value_type = schema::UserId)]
     user_id: String,
+    #[schema(value_type = schema::ConversationId)]
     conversation_id: ConversationId,
+    #[schema(value_type = schema::Tags)]
     tags: Tags,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Origin, required = false)]
     origin: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Delivery, required = false)]
     delivery: Option<DeliveryReport>,
 }
 
 /// A user or participant.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = User)]
 pub struct WireUser {
+    #[schema(value_type = schema::UserId)]
     id: String,
+    #[schema(value_type = schema::Time)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Time)]
     updated_at: Timestamp,
+    #[schema(value_type = schema::Tags)]
     tags: Tags,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     picture_url: Option<String>,
 }
 
 /// An event.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Event)]
 pub struct WireEvent {
+    #[schema(value_type = schema::EventId)]
     id: EventId,
+    #[schema(value_type = schema::Time)]
     created_at: Timestamp,
     #[serde(rename = "type")]
     kind: String,
+    #[schema(value_type = schema::Payload)]
     payload: WirePayload,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::ConversationId, required = false)]
     conversation_id: Option<ConversationId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::UserId, required = false)]
     user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::MessageId, required = false)]
     message_id: Option<MessageId>,
+    #[schema(value_type = schema::EventStatus)]
     status: EventStatus,
+    #[schema(required = true)]
     failure_reason: Option<String>,
 }
 
@@ -103,45 +138,68 @@ struct WireUpdate {
 }
 
 /// A workflow.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Workflow)]
 pub struct WireWorkflow {
+    #[schema(value_type = schema::WorkflowId)]
     id: WorkflowId,
     name: String,
+    #[schema(value_type = schema::WorkflowStatus)]
     status: WorkflowStatus,
+    #[schema(value_type = schema::Payload)]
     input: Json,
+    #[schema(value_type = schema::Payload)]
     output: Json,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::WorkflowId, required = false)]
     parent_workflow_id: Option<WorkflowId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::ConversationId, required = false)]
     conversation_id: Option<ConversationId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::UserId, required = false)]
     user_id: Option<String>,
+    #[schema(value_type = schema::Time)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Time)]
     updated_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Time, required = false)]
     completed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     failure_reason: Option<String>,
+    #[schema(value_type = schema::Time)]
     timeout_at: Timestamp,
+    #[schema(value_type = schema::Tags)]
     tags: Tags,
 }
 
 /// A state.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = State)]
 pub struct WireState {
+    #[schema(value_type = schema::StateId)]
     id: StateId,
+    #[schema(value_type = schema::Time)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Time)]
     updated_at: Timestamp,
+    #[schema(value_type = schema::BotId)]
     bot_id: BotId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::ConversationId, required = false)]
     conversation_id: Option<ConversationId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::UserId, required = false)]
     user_id: Option<String>,
     name: String,
     #[serde(rename = "type")]
+    #[schema(value_type = schema::StateType)]
     kind: &'static str,
+    #[schema(value_type = schema::Payload)]
     payload: Json,
 }
 

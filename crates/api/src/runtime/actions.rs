@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
+use switchboard_engine::wire::schema;
 use switchboard_model::Json as Payload;
+use utoipa::ToSchema;
 
 use super::Answer;
 use crate::actions::ActionRegistry;
@@ -12,20 +14,33 @@ use crate::body::JsonBody;
 use crate::caller::Authenticated;
 use crate::page::CachedMeta;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct CallBody {
+    /// `<alias>:<action>` of an integration, or the bot's own.
     #[serde(rename = "type")]
     kind: String,
+    #[schema(value_type = schema::Payload)]
     input: Payload,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Called {
+    #[schema(value_type = schema::Payload)]
     output: Payload,
     meta: CachedMeta,
 }
 
-/// `callAction`: of an integration or the bot's own, and waits for its output.
+/// Calls an action of an integration or the bot's own, and waits for its output.
+#[utoipa::path(
+    post,
+    path = "/actions",
+    operation_id = "callAction",
+    tag = "actions",
+    request_body = inline(CallBody),
+    responses(
+        (status = 200, body = inline(Called), description = "Done."),
+    )
+)]
 pub(super) async fn call(
     State(engine): State<Engine>,
     Extension(actions): Extension<ActionRegistry>,

@@ -6,44 +6,52 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::conversations::{ConversationInput, ConversationQuery};
-use switchboard_engine::wire::WireConversation;
+use switchboard_engine::wire::{WireConversation, schema};
 use switchboard_model::{Kind, Tags};
+use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, tags};
 use crate::caller::Authenticated;
+use crate::openapi::{Dates, Paging, Sorting, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
 use crate::query::Query;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewBody {
+    #[schema(value_type = schema::Name)]
     channel: String,
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
+    /// The alias or platform of the integration that it is of, where a bot has several.
     integration_name: Option<String>,
+    /// The names of the tags that identify; all, if nothing is said.
+    #[schema(min_items = 1)]
     discriminate_by_tags: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct UpdateBody {
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct One {
     conversation: WireConversation,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Found {
     conversation: WireConversation,
     meta: CreatedMeta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Many {
     conversations: Vec<WireConversation>,
     meta: Meta,
@@ -60,7 +68,15 @@ impl NewBody {
     }
 }
 
-/// `createConversation`: makes one, always.
+/// Makes a conversation, always.
+#[utoipa::path(
+    post,
+    path = "/conversations",
+    operation_id = "createConversation",
+    tag = "conversations",
+    request_body = inline(NewBody),
+    responses((status = 201, body = inline(One), description = "It was made."))
+)]
 pub(super) async fn create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -71,7 +87,15 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(One { conversation })))
 }
 
-/// `getOrCreateConversation`: finds it by the tags that identify, or makes it.
+/// Finds a conversation by the tags that identify, or makes it.
+#[utoipa::path(
+    post,
+    path = "/conversations/get-or-create",
+    operation_id = "getOrCreateConversation",
+    tag = "conversations",
+    request_body = inline(NewBody),
+    responses((status = 200, body = inline(Found), description = "Done."))
+)]
 pub(super) async fn get_or_create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -89,7 +113,17 @@ pub(super) async fn get_or_create(
     }))
 }
 
-/// `getConversation`.
+/// Reads a conversation.
+#[utoipa::path(
+    get,
+    path = "/conversations/{id}",
+    operation_id = "getConversation",
+    tag = "conversations",
+    params(
+        ("id" = schema::ConversationId, Path, description = "The conversation."),
+    ),
+    responses((status = 200, body = inline(One), description = "Found."))
+)]
 pub(super) async fn get(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -100,7 +134,23 @@ pub(super) async fn get(
     Ok(Json(One { conversation }))
 }
 
-/// `listConversations`, newest first unless asked otherwise.
+/// Lists conversations, newest first unless asked otherwise.
+#[utoipa::path(
+    get,
+    path = "/conversations",
+    operation_id = "listConversations",
+    tag = "conversations",
+    params(
+        ("integrationName" = Option<String>, Query, description = "Of the integration of this alias or platform."),
+        ("channel" = Option<String>, Query, description = "Of this channel."),
+        ("participantIds" = Option<Vec<schema::UserId>>, Query, description = "In which all these users take part."),
+        TagFilter,
+        Dates,
+        Sorting,
+        Paging,
+    ),
+    responses((status = 200, body = inline(Many), description = "A page."))
+)]
 pub(super) async fn list(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -127,7 +177,18 @@ pub(super) async fn list(
     }))
 }
 
-/// `updateConversation`: merges tags.
+/// Merges a conversation's tags.
+#[utoipa::path(
+    put,
+    path = "/conversations/{id}",
+    operation_id = "updateConversation",
+    tag = "conversations",
+    params(
+        ("id" = schema::ConversationId, Path, description = "The conversation."),
+    ),
+    request_body = inline(UpdateBody),
+    responses((status = 200, body = inline(One), description = "Done."))
+)]
 pub(super) async fn update(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -139,7 +200,17 @@ pub(super) async fn update(
     Ok(Json(One { conversation }))
 }
 
-/// `deleteConversation`, with all that belongs to it.
+/// Deletes a conversation, with all that belongs to it.
+#[utoipa::path(
+    delete,
+    path = "/conversations/{id}",
+    operation_id = "deleteConversation",
+    tag = "conversations",
+    params(
+        ("id" = schema::ConversationId, Path, description = "The conversation."),
+    ),
+    responses((status = 200, body = inline(Nothing), description = "Done."))
+)]
 pub(super) async fn delete(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,

@@ -7,44 +7,61 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::events::{EventInput, EventQuery};
-use switchboard_engine::wire::WireEvent;
+use switchboard_engine::wire::{WireEvent, schema};
 use switchboard_model::{
     ConversationId, EventStatus, Json as Payload, Kind, MessageId, WorkflowId,
 };
 use switchboard_store::Page;
+use utoipa::ToSchema;
 
 use super::{Answer, Created};
 use crate::body::{JsonBody, UserRef, refuse};
 use crate::caller::Authenticated;
+use crate::openapi::{Paging, StatusFilter};
 use crate::page::{List, Meta};
 use crate::path::{Segments, id};
 use crate::query::Query;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewBody {
     #[serde(rename = "type")]
+    #[schema(value_type = schema::Name)]
     kind: String,
+    #[schema(value_type = schema::Payload)]
     payload: Payload,
+    #[schema(value_type = Option<schema::ConversationId>)]
     conversation_id: Option<ConversationId>,
+    #[schema(value_type = Option<schema::UserId>)]
     user_id: Option<UserRef>,
+    #[schema(value_type = Option<schema::MessageId>)]
     message_id: Option<MessageId>,
+    #[schema(value_type = Option<schema::WorkflowId>)]
     workflow_id: Option<WorkflowId>,
+    #[schema(ignore)]
     schedule: Option<IgnoredAny>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct One {
     event: WireEvent,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Many {
     events: Vec<WireEvent>,
     meta: Meta,
 }
 
-/// `createEvent`: stores an event and hands it to the bot.
+/// Stores an event and hands it to the bot.
+#[utoipa::path(
+    post,
+    path = "/events",
+    operation_id = "createEvent",
+    tag = "events",
+    request_body = inline(NewBody),
+    responses((status = 201, body = inline(One), description = "It was made."))
+)]
 pub(super) async fn create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -63,7 +80,17 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(One { event })))
 }
 
-/// `getEvent`.
+/// Reads an event.
+#[utoipa::path(
+    get,
+    path = "/events/{id}",
+    operation_id = "getEvent",
+    tag = "events",
+    params(
+        ("id" = schema::EventId, Path, description = "The event."),
+    ),
+    responses((status = 200, body = inline(One), description = "Found."))
+)]
 pub(super) async fn get(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -73,7 +100,23 @@ pub(super) async fn get(
     Ok(Json(One { event }))
 }
 
-/// `listEvents`, newest first.
+/// Lists events, newest first.
+#[utoipa::path(
+    get,
+    path = "/events",
+    operation_id = "listEvents",
+    tag = "events",
+    params(
+        ("type" = Option<String>, Query, description = "Of this type."),
+        ("conversationId" = Option<schema::ConversationId>, Query, description = "Of this conversation."),
+        ("userId" = Option<schema::UserId>, Query, description = "That concern this user."),
+        ("messageId" = Option<schema::MessageId>, Query, description = "That concern this message."),
+        ("workflowId" = Option<String>, Query, description = "That concern this workflow."),
+        StatusFilter,
+        Paging,
+    ),
+    responses((status = 200, body = inline(Many), description = "A page."))
+)]
 pub(super) async fn list(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,

@@ -6,59 +6,72 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::messages::{MessageInput, MessageQuery, PostKey};
-use switchboard_engine::wire::WireMessage;
+use switchboard_engine::wire::{WireMessage, schema};
 use switchboard_engine::{Engine, keys};
 use switchboard_model::{ConversationId, Error, Json as Payload, Kind, Result, Tags};
+use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, RawBody, UserRef, parse, refuse, tags};
 use crate::caller::Authenticated;
+use crate::openapi::{Dates, IdempotencyKey, Paging, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
 use crate::query::Query;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewBody {
+    #[schema(value_type = schema::ConversationId)]
     conversation_id: ConversationId,
+    #[schema(value_type = schema::UserId)]
     user_id: UserRef,
     #[serde(rename = "type")]
+    #[schema(value_type = schema::Name)]
     kind: String,
+    #[schema(value_type = schema::Payload)]
     payload: Payload,
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
+    #[schema(value_type = Option<schema::Origin>)]
     origin: Option<Origin>,
+    #[schema(ignore)]
     schedule: Option<IgnoredAny>,
+    /// The names of the tags that identify; all, if nothing is said.
+    #[schema(min_items = 1)]
     discriminate_by_tags: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Origin {
     Synthetic,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct UpdateBody {
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
+    #[schema(value_type = Option<schema::Payload>)]
     payload: Option<Payload>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct One {
     message: WireMessage,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Found {
     message: WireMessage,
     meta: CreatedMeta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Many {
     messages: Vec<WireMessage>,
     meta: Meta,
@@ -79,8 +92,21 @@ impl NewBody {
     }
 }
 
-/// `createMessage`: stores a message and hands it on. With the header `Idempotency-Key` a repeated
-/// request is answered with the message of the first.
+/// Stores a message and hands it on.
+///
+/// With the header `Idempotency-Key` a repeated request is answered with the message of the
+/// first.
+#[utoipa::path(
+    post,
+    path = "/messages",
+    operation_id = "createMessage",
+    tag = "messages",
+    params(
+        IdempotencyKey,
+    ),
+    request_body = inline(NewBody),
+    responses((status = 201, body = inline(One), description = "It was made."))
+)]
 pub(super) async fn create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -93,7 +119,15 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(One { message })))
 }
 
-/// `getOrCreateMessage`: finds it in its conversation by the tags that identify, or stores it.
+/// Finds a message in its conversation by the tags that identify, or stores it.
+#[utoipa::path(
+    post,
+    path = "/messages/get-or-create",
+    operation_id = "getOrCreateMessage",
+    tag = "messages",
+    request_body = inline(NewBody),
+    responses((status = 200, body = inline(Found), description = "Done."))
+)]
 pub(super) async fn get_or_create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -111,7 +145,17 @@ pub(super) async fn get_or_create(
     }))
 }
 
-/// `getMessage`.
+/// Reads a message.
+#[utoipa::path(
+    get,
+    path = "/messages/{id}",
+    operation_id = "getMessage",
+    tag = "messages",
+    params(
+        ("id" = schema::MessageId, Path, description = "The message."),
+    ),
+    responses((status = 200, body = inline(One), description = "Found."))
+)]
 pub(super) async fn get(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -123,7 +167,20 @@ pub(super) async fn get(
     Ok(Json(One { message }))
 }
 
-/// `listMessages`, newest first.
+/// Lists messages, newest first.
+#[utoipa::path(
+    get,
+    path = "/messages",
+    operation_id = "listMessages",
+    tag = "messages",
+    params(
+        ("conversationId" = Option<schema::ConversationId>, Query, description = "Of this conversation."),
+        TagFilter,
+        Dates,
+        Paging,
+    ),
+    responses((status = 200, body = inline(Many), description = "A page."))
+)]
 pub(super) async fn list(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -148,7 +205,18 @@ pub(super) async fn list(
     }))
 }
 
-/// `updateMessage`: merges tags and replaces the payload. Nothing is handed on.
+/// Merges a message's tags and replaces its payload. Nothing is handed on.
+#[utoipa::path(
+    put,
+    path = "/messages/{id}",
+    operation_id = "updateMessage",
+    tag = "messages",
+    params(
+        ("id" = schema::MessageId, Path, description = "The message."),
+    ),
+    request_body = inline(UpdateBody),
+    responses((status = 200, body = inline(One), description = "Done."))
+)]
 pub(super) async fn update(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -162,7 +230,17 @@ pub(super) async fn update(
     Ok(Json(One { message }))
 }
 
-/// `deleteMessage`.
+/// Deletes a message.
+#[utoipa::path(
+    delete,
+    path = "/messages/{id}",
+    operation_id = "deleteMessage",
+    tag = "messages",
+    params(
+        ("id" = schema::MessageId, Path, description = "The message."),
+    ),
+    responses((status = 200, body = inline(Nothing), description = "Done."))
+)]
 pub(super) async fn delete(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,

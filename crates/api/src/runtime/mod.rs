@@ -10,82 +10,59 @@ mod states;
 mod users;
 mod workflows;
 
-use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Serialize;
 use switchboard_engine::Engine;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::actions::ActionRegistry;
 use crate::error::ApiError;
 
 /// The answer of an operation that has nothing to tell: `{}`, as clients insist on an object.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Nothing {}
 
 type Answer<T> = Result<axum::Json<T>, ApiError>;
 type Created<T> = Result<(axum::http::StatusCode, axum::Json<T>), ApiError>;
 
-/// The list of operations.
+/// The list of operations, as routes and as a document.
+pub(crate) fn operations() -> OpenApiRouter<Engine> {
+    let operations = OpenApiRouter::new()
+        .routes(routes!(conversations::list, conversations::create))
+        .routes(routes!(conversations::get_or_create))
+        .routes(routes!(
+            conversations::get,
+            conversations::update,
+            conversations::delete
+        ))
+        .routes(routes!(participants::list, participants::add))
+        .routes(routes!(participants::get, participants::remove))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::get_or_create))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(messages::list, messages::create))
+        .routes(routes!(messages::get_or_create))
+        .routes(routes!(messages::get, messages::update, messages::delete))
+        .routes(routes!(events::list, events::create))
+        .routes(routes!(events::get))
+        .routes(routes!(states::get, states::set, states::patch))
+        .routes(routes!(states::get_or_set))
+        .routes(routes!(states::set_expiry))
+        .routes(routes!(actions::call))
+        .routes(routes!(workflows::list, workflows::create))
+        .routes(routes!(workflows::get_or_create))
+        .routes(routes!(
+            workflows::get,
+            workflows::update,
+            workflows::delete
+        ));
+    OpenApiRouter::default().nest("/v1/chat", operations)
+}
+
+/// Its routes.
 pub(crate) fn router<S>(engine: Engine, actions: ActionRegistry) -> Router<S> {
-    Router::new()
-        .route(
-            "/conversations",
-            get(conversations::list).post(conversations::create),
-        )
-        .route(
-            "/conversations/get-or-create",
-            post(conversations::get_or_create),
-        )
-        .route(
-            "/conversations/{id}",
-            get(conversations::get)
-                .put(conversations::update)
-                .delete(conversations::delete),
-        )
-        .route(
-            "/conversations/{id}/participants",
-            get(participants::list).post(participants::add),
-        )
-        .route(
-            "/conversations/{id}/participants/{userId}",
-            get(participants::get).delete(participants::remove),
-        )
-        .route("/users", get(users::list).post(users::create))
-        .route("/users/get-or-create", post(users::get_or_create))
-        .route(
-            "/users/{id}",
-            get(users::get).put(users::update).delete(users::delete),
-        )
-        .route("/messages", get(messages::list).post(messages::create))
-        .route("/messages/get-or-create", post(messages::get_or_create))
-        .route(
-            "/messages/{id}",
-            get(messages::get)
-                .put(messages::update)
-                .delete(messages::delete),
-        )
-        .route("/events", get(events::list).post(events::create))
-        .route("/events/{id}", get(events::get))
-        .route(
-            "/states/{type}/{id}/{name}",
-            get(states::get).post(states::set).patch(states::patch),
-        )
-        .route(
-            "/states/{type}/{id}/{name}/get-or-set",
-            post(states::get_or_set),
-        )
-        .route(
-            "/states/{type}/{id}/{name}/expiry",
-            post(states::set_expiry),
-        )
-        .route("/actions", post(actions::call).layer(Extension(actions)))
-        .route("/workflows", get(workflows::list).post(workflows::create))
-        .route("/workflows/get-or-create", post(workflows::get_or_create))
-        .route(
-            "/workflows/{id}",
-            get(workflows::get)
-                .put(workflows::update)
-                .delete(workflows::delete),
-        )
-        .with_state(engine)
+    let (routes, _) = operations().split_for_parts();
+    routes.layer(Extension(actions)).with_state(engine)
 }

@@ -4,34 +4,48 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
-use switchboard_engine::wire::WireUser;
+use switchboard_engine::wire::{WireUser, schema};
 use switchboard_model::Kind;
+use utoipa::ToSchema;
 
 use super::{Answer, Nothing};
 use crate::body::{JsonBody, UserRef};
 use crate::caller::Authenticated;
+use crate::openapi::Paging;
 use crate::page::{List, Meta};
 use crate::path::{Segments, id, user_id};
 use crate::query::Query;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AddBody {
+    #[schema(value_type = schema::UserId)]
     user_id: UserRef,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct One {
     participant: WireUser,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Many {
     participants: Vec<WireUser>,
     meta: Meta,
 }
 
-/// `addParticipant`: doing it again changes nothing.
+/// Lets a user take part. Doing it again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/conversations/{id}/participants",
+    operation_id = "addParticipant",
+    tag = "participants",
+    params(
+        ("id" = schema::ConversationId, Path, description = "The conversation."),
+    ),
+    request_body = inline(AddBody),
+    responses((status = 200, body = inline(One), description = "Done."))
+)]
 pub(super) async fn add(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -45,7 +59,18 @@ pub(super) async fn add(
     Ok(Json(One { participant }))
 }
 
-/// `getParticipant`.
+/// Reads a participant.
+#[utoipa::path(
+    get,
+    path = "/conversations/{id}/participants/{userId}",
+    operation_id = "getParticipant",
+    tag = "participants",
+    params(
+        ("id" = schema::ConversationId, Path, description = "The conversation."),
+        ("userId" = schema::UserId, Path, description = "The user."),
+    ),
+    responses((status = 200, body = inline(One), description = "Found."))
+)]
 pub(super) async fn get(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -57,7 +82,18 @@ pub(super) async fn get(
     Ok(Json(One { participant }))
 }
 
-/// `listParticipants`, in the order they joined.
+/// Lists participants in the order they joined.
+#[utoipa::path(
+    get,
+    path = "/conversations/{id}/participants",
+    operation_id = "listParticipants",
+    tag = "participants",
+    params(
+        ("id" = schema::ConversationId, Path, description = "The conversation."),
+        Paging,
+    ),
+    responses((status = 200, body = inline(Many), description = "A page."))
+)]
 pub(super) async fn list(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -75,7 +111,18 @@ pub(super) async fn list(
     }))
 }
 
-/// `removeParticipant`.
+/// Takes a participant out.
+#[utoipa::path(
+    delete,
+    path = "/conversations/{id}/participants/{userId}",
+    operation_id = "removeParticipant",
+    tag = "participants",
+    params(
+        ("id" = schema::ConversationId, Path, description = "The conversation."),
+        ("userId" = schema::UserId, Path, description = "The user."),
+    ),
+    responses((status = 200, body = inline(Nothing), description = "Done."))
+)]
 pub(super) async fn remove(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::states::StateAddress;
-use switchboard_engine::wire::WireState;
+use switchboard_engine::wire::{WireState, schema};
 use switchboard_model::{Error, Json as Payload, Result, StateKind};
+use utoipa::ToSchema;
 
-use super::{Answer, Nothing};
+use super::Answer;
 use crate::body::{JsonBody, present};
 use crate::caller::Authenticated;
-use crate::error::ApiError;
 use crate::page::CachedMeta;
 use crate::path::Segments;
 
@@ -27,22 +26,29 @@ type Address = Segments<(String, String, String)>;
     clippy::option_option,
     reason = "absent, null and a value are three things"
 )]
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct SetBody {
     // `null` removes the state; a body without a payload is an error.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<schema::Payload>, required = true)]
     payload: Option<Option<Payload>>,
+    /// Milliseconds from now, at most 30 days; for ever if nothing is said.
+    #[schema(minimum = 1, maximum = 2_592_000_000_u32)]
     expiry: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct GetOrSetBody {
+    #[schema(value_type = schema::Payload)]
     payload: Payload,
+    /// Milliseconds from now, at most 30 days; for ever if nothing is said.
+    #[schema(minimum = 1, maximum = 2_592_000_000_u32)]
     expiry: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct PatchBody {
+    #[schema(value_type = schema::Payload)]
     payload: Payload,
 }
 
@@ -50,24 +56,46 @@ pub(super) struct PatchBody {
     clippy::option_option,
     reason = "absent, null and a value are three things"
 )]
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct ExpiryBody {
     #[serde(default, deserialize_with = "present")]
+    /// Milliseconds from now, at most 30 days; `null` for ever.
+    #[schema(value_type = Option<f64>, required = true, minimum = 1, maximum = 2_592_000_000_u32)]
     expiry: Option<Option<f64>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct One {
     state: WireState,
 }
 
-#[derive(Serialize)]
+/// What `setState` answers; nothing, if it removed what was not there.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Written {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = WireState, required = false)]
+    state: Option<WireState>,
+}
+
+#[derive(Serialize, ToSchema)]
 pub(super) struct Read {
     state: WireState,
     meta: CachedMeta,
 }
 
-/// `getState`.
+/// Reads a state.
+#[utoipa::path(
+    get,
+    path = "/states/{type}/{id}/{name}",
+    operation_id = "getState",
+    tag = "states",
+    params(
+        ("type" = schema::StateType, Path, description = "What it belongs to."),
+        ("id" = String, Path, description = "The id of that."),
+        ("name" = schema::Name, Path, description = "Its name."),
+    ),
+    responses((status = 200, body = inline(Read), description = "Found."))
+)]
 pub(super) async fn get(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -80,13 +108,28 @@ pub(super) async fn get(
     }))
 }
 
-/// `setState`: writes it whole; the payload `null` removes it and answers how it was.
+/// Writes a state whole.
+///
+/// The payload `null` removes it and answers how it was, or an empty object if there was none.
+#[utoipa::path(
+    post,
+    path = "/states/{type}/{id}/{name}",
+    operation_id = "setState",
+    tag = "states",
+    params(
+        ("type" = schema::StateType, Path, description = "What it belongs to."),
+        ("id" = String, Path, description = "The id of that."),
+        ("name" = schema::Name, Path, description = "Its name."),
+    ),
+    request_body = inline(SetBody),
+    responses((status = 200, body = inline(Written), description = "Done."))
+)]
 pub(super) async fn set(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
     path: Address,
     JsonBody(body): JsonBody<SetBody>,
-) -> Result<Response, ApiError> {
+) -> Answer<Written> {
     let address = address(path)?;
     let payload = body
         .payload
@@ -99,13 +142,23 @@ pub(super) async fn set(
         }
         None => engine.delete_state(&caller, &address).await?,
     };
-    Ok(match state {
-        Some(state) => Json(One { state }).into_response(),
-        None => Json(Nothing {}).into_response(),
-    })
+    Ok(Json(Written { state }))
 }
 
-/// `getOrSetState`: the one that exists wins.
+/// Reads a state, or writes it if there is none.
+#[utoipa::path(
+    post,
+    path = "/states/{type}/{id}/{name}/get-or-set",
+    operation_id = "getOrSetState",
+    tag = "states",
+    params(
+        ("type" = schema::StateType, Path, description = "What it belongs to."),
+        ("id" = String, Path, description = "The id of that."),
+        ("name" = schema::Name, Path, description = "Its name."),
+    ),
+    request_body = inline(GetOrSetBody),
+    responses((status = 200, body = inline(Read), description = "Done."))
+)]
 pub(super) async fn get_or_set(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -122,7 +175,20 @@ pub(super) async fn get_or_set(
     }))
 }
 
-/// `patchState`: merges top-level keys; a key with `null` is removed.
+/// Merges top-level keys of a state; a key with `null` is removed.
+#[utoipa::path(
+    patch,
+    path = "/states/{type}/{id}/{name}",
+    operation_id = "patchState",
+    tag = "states",
+    params(
+        ("type" = schema::StateType, Path, description = "What it belongs to."),
+        ("id" = String, Path, description = "The id of that."),
+        ("name" = schema::Name, Path, description = "Its name."),
+    ),
+    request_body = inline(PatchBody),
+    responses((status = 200, body = inline(One), description = "Done."))
+)]
 pub(super) async fn patch(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -135,7 +201,20 @@ pub(super) async fn patch(
     Ok(Json(One { state }))
 }
 
-/// `setStateExpiry`: from now on; `null` for ever.
+/// Sets how long a state lives from now on; `null` for ever.
+#[utoipa::path(
+    post,
+    path = "/states/{type}/{id}/{name}/expiry",
+    operation_id = "setStateExpiry",
+    tag = "states",
+    params(
+        ("type" = schema::StateType, Path, description = "What it belongs to."),
+        ("id" = String, Path, description = "The id of that."),
+        ("name" = schema::Name, Path, description = "Its name."),
+    ),
+    request_body = inline(ExpiryBody),
+    responses((status = 200, body = inline(One), description = "Done."))
+)]
 pub(super) async fn set_expiry(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,

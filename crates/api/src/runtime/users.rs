@@ -6,24 +6,31 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::users::{UserChange, UserInput, UserQuery};
-use switchboard_engine::wire::WireUser;
+use switchboard_engine::wire::{WireUser, schema};
 use switchboard_model::{Kind, Tags};
+use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, present, tags};
 use crate::caller::Authenticated;
+use crate::openapi::{Dates, Paging, RangeField, Sorting, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
 use crate::path::{Segments, user_id};
 use crate::query::Query;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewBody {
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
+    #[schema(max_length = 200)]
     name: Option<String>,
+    #[schema(max_length = 40000)]
     picture_url: Option<String>,
     integration_name: Option<String>,
+    /// The names of the tags that identify; all, if nothing is said.
+    #[schema(min_items = 1)]
     discriminate_by_tags: Option<Vec<String>>,
 }
 
@@ -31,29 +38,32 @@ pub(super) struct NewBody {
     clippy::option_option,
     reason = "absent, null and a value are three things"
 )]
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UpdateBody {
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 200)]
     name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 40000)]
     picture_url: Option<Option<String>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct One {
     user: WireUser,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Found {
     user: WireUser,
     meta: CreatedMeta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Many {
     users: Vec<WireUser>,
     meta: Meta,
@@ -71,7 +81,15 @@ impl NewBody {
     }
 }
 
-/// `createUser`: makes one, always.
+/// Makes a user, always.
+#[utoipa::path(
+    post,
+    path = "/users",
+    operation_id = "createUser",
+    tag = "users",
+    request_body = inline(NewBody),
+    responses((status = 201, body = inline(One), description = "It was made."))
+)]
 pub(super) async fn create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -82,7 +100,15 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(One { user })))
 }
 
-/// `getOrCreateUser`: finds it by the tags that identify, or makes it.
+/// Finds a user by the tags that identify, or makes it.
+#[utoipa::path(
+    post,
+    path = "/users/get-or-create",
+    operation_id = "getOrCreateUser",
+    tag = "users",
+    request_body = inline(NewBody),
+    responses((status = 200, body = inline(Found), description = "Done."))
+)]
 pub(super) async fn get_or_create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -100,7 +126,17 @@ pub(super) async fn get_or_create(
     }))
 }
 
-/// `getUser`.
+/// Reads a user.
+#[utoipa::path(
+    get,
+    path = "/users/{id}",
+    operation_id = "getUser",
+    tag = "users",
+    params(
+        ("id" = schema::UserId, Path, description = "The user."),
+    ),
+    responses((status = 200, body = inline(One), description = "Found."))
+)]
 pub(super) async fn get(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -111,7 +147,22 @@ pub(super) async fn get(
     Ok(Json(One { user }))
 }
 
-/// `listUsers`, newest first unless asked otherwise.
+/// Lists users, newest first unless asked otherwise.
+#[utoipa::path(
+    get,
+    path = "/users",
+    operation_id = "listUsers",
+    tag = "users",
+    params(
+        ("conversationId" = Option<schema::ConversationId>, Query, description = "Who take part in this conversation."),
+        RangeField,
+        TagFilter,
+        Dates,
+        Sorting,
+        Paging,
+    ),
+    responses((status = 200, body = inline(Many), description = "A page."))
+)]
 pub(super) async fn list(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -137,7 +188,18 @@ pub(super) async fn list(
     }))
 }
 
-/// `updateUser`: merges tags; `null` clears name or picture.
+/// Merges a user's tags; `null` clears name or picture.
+#[utoipa::path(
+    put,
+    path = "/users/{id}",
+    operation_id = "updateUser",
+    tag = "users",
+    params(
+        ("id" = schema::UserId, Path, description = "The user."),
+    ),
+    request_body = inline(UpdateBody),
+    responses((status = 200, body = inline(One), description = "Done."))
+)]
 pub(super) async fn update(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -154,7 +216,17 @@ pub(super) async fn update(
     Ok(Json(One { user }))
 }
 
-/// `deleteUser`. The messages it wrote stay.
+/// Deletes a user. The messages it wrote stay.
+#[utoipa::path(
+    delete,
+    path = "/users/{id}",
+    operation_id = "deleteUser",
+    tag = "users",
+    params(
+        ("id" = schema::UserId, Path, description = "The user."),
+    ),
+    responses((status = 200, body = inline(Nothing), description = "Done."))
+)]
 pub(super) async fn delete(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,

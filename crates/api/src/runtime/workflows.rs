@@ -5,69 +5,88 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
-use switchboard_engine::wire::WireWorkflow;
+use switchboard_engine::wire::{WireWorkflow, schema};
 use switchboard_engine::workflows::{WorkflowChange, WorkflowInput, WorkflowQuery};
 use switchboard_model::{
     ConversationId, Error, EventId, Json as Payload, Kind, Result, StatusGroup, Tags, Timestamp,
     WorkflowId, WorkflowStatus,
 };
+use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, UserRef, tags};
 use crate::caller::Authenticated;
+use crate::openapi::{Paging, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
 use crate::query::Query;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewBody {
+    #[schema(value_type = schema::Name)]
     name: String,
+    #[schema(value_type = schema::WorkflowStatus)]
     status: WorkflowStatus,
+    #[schema(value_type = Option<schema::EventId>)]
     event_id: Option<EventId>,
+    #[schema(value_type = Option<schema::Payload>)]
     input: Option<Payload>,
+    #[schema(value_type = Option<schema::WorkflowId>)]
     parent_workflow_id: Option<WorkflowId>,
+    #[schema(value_type = Option<schema::ConversationId>)]
     conversation_id: Option<ConversationId>,
+    #[schema(value_type = Option<schema::UserId>)]
     user_id: Option<UserRef>,
+    #[schema(value_type = Option<schema::Time>)]
     timeout_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
+    /// The names of the tags that identify; all, if nothing is said.
     discriminate_by_tags: Option<Vec<String>>,
+    #[schema(inline)]
     discriminate_by_status_group: Option<Group>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Group {
     Active,
     Finished,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UpdateBody {
+    #[schema(value_type = Option<schema::WorkflowStatus>)]
     status: Option<WorkflowStatus>,
+    #[schema(value_type = Option<schema::EventId>)]
     event_id: Option<EventId>,
+    #[schema(value_type = Option<schema::Payload>)]
     output: Option<Payload>,
+    #[schema(value_type = Option<schema::Time>)]
     timeout_at: Option<Timestamp>,
     failure_reason: Option<String>,
+    #[schema(value_type = Option<schema::UserId>)]
     user_id: Option<UserRef>,
     #[serde(default, deserialize_with = "tags")]
+    #[schema(value_type = schema::TagPatch)]
     tags: Tags,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct One {
     workflow: WireWorkflow,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Found {
     workflow: WireWorkflow,
     meta: CreatedMeta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Many {
     workflows: Vec<WireWorkflow>,
     meta: Meta,
@@ -110,7 +129,15 @@ impl NewBody {
     }
 }
 
-/// `createWorkflow`: makes one; the bot is told of a pending one.
+/// Makes a workflow; the bot is told of a pending one.
+#[utoipa::path(
+    post,
+    path = "/workflows",
+    operation_id = "createWorkflow",
+    tag = "workflows",
+    request_body = inline(NewBody),
+    responses((status = 201, body = inline(One), description = "It was made."))
+)]
 pub(super) async fn create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -121,8 +148,15 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(One { workflow })))
 }
 
-/// `getOrCreateWorkflow`: finds it by name and tags, in a group of statuses if one is named, or makes
-/// it.
+/// Finds a workflow by name and tags, in a group of statuses if one is named, or makes it.
+#[utoipa::path(
+    post,
+    path = "/workflows/get-or-create",
+    operation_id = "getOrCreateWorkflow",
+    tag = "workflows",
+    request_body = inline(NewBody),
+    responses((status = 200, body = inline(Found), description = "Done."))
+)]
 pub(super) async fn get_or_create(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -140,7 +174,17 @@ pub(super) async fn get_or_create(
     }))
 }
 
-/// `getWorkflow`.
+/// Reads a workflow.
+#[utoipa::path(
+    get,
+    path = "/workflows/{id}",
+    operation_id = "getWorkflow",
+    tag = "workflows",
+    params(
+        ("id" = schema::WorkflowId, Path, description = "The workflow."),
+    ),
+    responses((status = 200, body = inline(One), description = "Found."))
+)]
 pub(super) async fn get(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -151,7 +195,23 @@ pub(super) async fn get(
     Ok(Json(One { workflow }))
 }
 
-/// `listWorkflows`, newest first.
+/// Lists workflows, newest first.
+#[utoipa::path(
+    get,
+    path = "/workflows",
+    operation_id = "listWorkflows",
+    tag = "workflows",
+    params(
+        ("name" = Option<String>, Query, description = "Of this name."),
+        ("conversationId" = Option<schema::ConversationId>, Query, description = "Of this conversation."),
+        ("userId" = Option<schema::UserId>, Query, description = "Of this user."),
+        ("parentWorkflowId" = Option<schema::WorkflowId>, Query, description = "That are parts of this one."),
+        ("statuses" = Option<Vec<schema::WorkflowStatus>>, Query, description = "Of one of these statuses."),
+        TagFilter,
+        Paging,
+    ),
+    responses((status = 200, body = inline(Many), description = "A page."))
+)]
 pub(super) async fn list(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -177,7 +237,18 @@ pub(super) async fn list(
 const STATUS: &str = "expected pending, in_progress, listening, paused, completed, failed, timedout \
                       or cancelled";
 
-/// `updateWorkflow`: what is not named stays.
+/// Changes a workflow; what is not named stays.
+#[utoipa::path(
+    put,
+    path = "/workflows/{id}",
+    operation_id = "updateWorkflow",
+    tag = "workflows",
+    params(
+        ("id" = schema::WorkflowId, Path, description = "The workflow."),
+    ),
+    request_body = inline(UpdateBody),
+    responses((status = 200, body = inline(One), description = "Done."))
+)]
 pub(super) async fn update(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,
@@ -198,7 +269,17 @@ pub(super) async fn update(
     Ok(Json(One { workflow }))
 }
 
-/// `deleteWorkflow`, with its states.
+/// Deletes a workflow, with its states.
+#[utoipa::path(
+    delete,
+    path = "/workflows/{id}",
+    operation_id = "deleteWorkflow",
+    tag = "workflows",
+    params(
+        ("id" = schema::WorkflowId, Path, description = "The workflow."),
+    ),
+    responses((status = 200, body = inline(Nothing), description = "Done."))
+)]
 pub(super) async fn delete(
     State(engine): State<Engine>,
     Authenticated(caller): Authenticated,

@@ -14,6 +14,7 @@ mod explain;
 mod health;
 mod isolation;
 mod messages;
+mod openapi;
 mod reading;
 mod states;
 mod support;
