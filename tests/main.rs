@@ -7,11 +7,13 @@
 )]
 
 mod administration;
+mod backup;
 mod cases;
 mod chat;
 mod cli;
 mod client;
 mod contract;
+mod doctor;
 mod durable;
 mod emulator;
 mod examples;

@@ -10,6 +10,7 @@
 #![allow(clippy::doc_markdown, reason = "SQLite is a name, not code")]
 
 mod access;
+pub mod backup;
 mod checkpoint;
 mod conversation;
 mod delivery;

@@ -45,6 +45,11 @@ pub(crate) fn version(connection: &Connection) -> Done<usize> {
     })
 }
 
+/// The version that this program knows.
+pub(crate) const fn known() -> usize {
+    MIGRATIONS.len()
+}
+
 /// Brings the database to the version this program knows.
 pub(crate) fn migrate(connection: &mut Connection) -> Done<()> {
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;

@@ -3,9 +3,11 @@
 //!
 //! What never happens here: deciding what a command means. That is `engine/` and `store/`.
 
+mod backup;
 mod client;
 mod commands;
 mod config;
+mod doctor;
 mod folder;
 mod lifecycle;
 mod printer;

@@ -71,6 +71,15 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// How far something is, as a bar on a terminal that the next call writes over.
+pub(crate) fn progress(what: &str, percent: u64, done: bool) {
+    let filled = usize::try_from(percent.min(100) / 4).unwrap_or(0);
+    let bar = format!("{:<25}", "#".repeat(filled));
+    let end = if done { "\n" } else { "" };
+    let mut err = std::io::stderr();
+    let _ = write!(err, "\r{what} [{bar}] {percent:>3} %{end}").and_then(|()| err.flush());
+}
+
 /// Where the log goes: as [`complain`], line by line.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Log;

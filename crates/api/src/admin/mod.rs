@@ -9,6 +9,7 @@ mod bot;
 mod chat;
 mod conversations;
 mod deliveries;
+mod doctor;
 mod integration;
 mod messages;
 
@@ -28,6 +29,8 @@ use switchboard_model::{BotId, Error, Integration, Kind, Result};
 
 use crate::error::ApiError;
 
+pub use doctor::{Check, Doctor, Verdict};
+
 /// The header that carries the run secret.
 pub const SECRET_HEADER: &str = "x-switchboard-secret";
 
@@ -45,6 +48,8 @@ pub struct Admin {
     pub engine: Engine,
     /// The channels.
     pub channels: Arc<dyn Channels>,
+    /// Who looks for what is wrong.
+    pub doctor: Arc<dyn Doctor>,
     /// Who explains updates.
     pub explain: Arc<dyn Explain>,
     /// The run secret.
@@ -62,6 +67,7 @@ pub fn router(admin: Admin) -> Router {
     let env = admin.engine.env().clone();
     let routes = Router::new()
         .route("/bots", get(access::list_bots).post(access::create_bot))
+        .route("/doctor", get(doctor::checks))
         .route("/bot", get(bot::show_bot).post(bot::rename_bot))
         .route("/messages/{id}", get(messages::show))
         .route("/messages/{id}/retry", post(messages::retry))

@@ -15,6 +15,7 @@ mod buttons;
 mod client;
 mod condition;
 mod control;
+mod examine;
 mod explain;
 mod files;
 mod inbound;
@@ -39,6 +40,7 @@ mod fixture;
 use switchboard_integration::{Definition, Integration};
 
 pub use account::{Account, AccountConfig, Timing};
+pub use examine::{Examined, examine};
 pub use explain::explain;
 
 /// Telegram's own Bot API server.

@@ -1,14 +1,17 @@
 //! The command line: a file a command, one line of help each.
 
+mod backup;
 mod bots;
 mod chat;
 mod config;
 mod conversations;
 mod deliveries;
+mod doctor;
 mod duration;
 mod explain;
 mod failure;
 mod integrations;
+mod manual;
 mod messages;
 mod serve;
 mod tokens;
@@ -77,6 +80,16 @@ enum Command {
     Deliveries(deliveries::Options),
     /// List, show, create or rename bots
     Bots(bots::Options),
+    /// Look for what is wrong, and say what it leads to and what to do
+    Doctor(doctor::Options),
+    /// Copy database and encryption key to a new folder, while the server runs, and check the copy
+    Backup(backup::BackupOptions),
+    /// Put a backup into the data folder; the server must not run
+    Restore(backup::RestoreOptions),
+    /// Print a script that completes commands in a shell
+    Completions(manual::CompletionsOptions),
+    /// Write man pages
+    Man(manual::ManOptions),
     /// Print the settings in effect, secrets masked
     Config,
 }
@@ -86,6 +99,8 @@ impl Cli {
     pub(crate) fn from_environment() -> Self {
         let command = Self::command().mut_args(|argument| {
             let name = argument.get_env().map(ToOwned::to_owned);
+            // `-h` is for the command itself; `--help` also has the settings.
+            let argument = argument.hide_short_help(name.is_some());
             match name.and_then(std::env::var_os) {
                 Some(value) if value.is_empty() => argument.env(Resettable::Reset),
                 _ => argument,
@@ -97,8 +112,14 @@ impl Cli {
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let config = Config::load(cli.settings)?;
     let printer = Printer::new(cli.output.json);
+    // These need no settings, and work where those are wrong.
+    match &cli.command {
+        Some(Command::Completions(options)) => return manual::completions(options),
+        Some(Command::Man(options)) => return manual::man(options, printer),
+        _ => {}
+    }
+    let config = Config::load(cli.settings)?;
     match cli
         .command
         .unwrap_or(Command::Serve(serve::Options::default()))
@@ -112,6 +133,11 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Integrations(options) => integrations::run(&config, options, printer).await,
         Command::Deliveries(options) => deliveries::run(&config, options, printer).await,
         Command::Bots(options) => bots::run(&config, options, printer).await,
+        Command::Doctor(options) => doctor::run(&config, options, printer).await,
+        Command::Backup(options) => backup::backup(&config, options, printer).await,
+        Command::Restore(options) => backup::restore(&config, options, printer).await,
+        Command::Completions(options) => manual::completions(&options),
+        Command::Man(options) => manual::man(&options, printer),
         Command::Config => config::run(&config, printer),
     }
 }

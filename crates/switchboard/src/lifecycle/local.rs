@@ -14,6 +14,7 @@ use super::supervisor::{Inlets, Supervisor};
 use super::watch::watch;
 use crate::commands::Failure;
 use crate::config::Config;
+use crate::doctor::Inside;
 use crate::folder::DataFolder;
 
 /// Which workers a command needs.
@@ -71,6 +72,11 @@ impl Local {
             supervisor = Some(started);
         }
         let admin = Admin {
+            doctor: Arc::new(Inside {
+                engine: core.engine.clone(),
+                config: config.clone(),
+                serves: false,
+            }),
             explain: Arc::new(Explainer(core.engine.clone())),
             engine: core.engine.clone(),
             channels,

@@ -24,6 +24,7 @@ use super::supervisor::{Inlets, Supervisor};
 use super::watch::{Ended, watch};
 use crate::commands::Failure;
 use crate::config::Config;
+use crate::doctor::Inside;
 use crate::folder::{DataFolder, RunFile};
 
 /// How long open requests may take to finish when the server stops.
@@ -82,6 +83,11 @@ impl Server {
             own_url: reachable(listener.local_addr()?),
             ..Inlets::default()
         };
+        let doctor = Arc::new(Inside {
+            engine: core.engine.clone(),
+            config: config.clone(),
+            serves: true,
+        });
         let supervisor = Arc::new(Supervisor::new(
             core.engine.clone(),
             config,
@@ -103,6 +109,7 @@ impl Server {
             engine: core.engine.clone(),
             channels: supervisor.clone(),
             explain,
+            doctor,
             secret: secret.as_str().into(),
         };
         let stop_http = CancellationToken::new();

@@ -1,0 +1,55 @@
+//! Looking for what is wrong, from inside the process that holds the database.
+
+use async_trait::async_trait;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::Admin;
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, and will not for ever.
+    Warn,
+    /// It does not work.
+    Fail,
+    /// It could not be looked at, or need not.
+    Skip,
+}
+
+/// One check.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it went.
+    pub status: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What it leads to; empty where nothing is wrong.
+    pub leads_to: String,
+    /// What to do; empty where nothing is wrong.
+    pub fix: String,
+}
+
+/// Who looks. What it is depends on what this process was started with.
+#[async_trait]
+pub trait Doctor: Send + Sync + 'static {
+    /// Makes the checks, each within a few seconds.
+    async fn checks(&self) -> Vec<Check>;
+}
+
+#[derive(Serialize)]
+pub(super) struct Checks {
+    checks: Vec<Check>,
+}
+
+pub(super) async fn checks(State(admin): State<Admin>) -> Json<Checks> {
+    Json(Checks {
+        checks: admin.doctor.checks().await,
+    })
+}

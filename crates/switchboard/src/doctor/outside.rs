@@ -1,0 +1,182 @@
+//! What can be looked at with nothing but the files: it needs no server, and works beside one.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use switchboard_api::admin::Check;
+use switchboard_store_sqlite::backup;
+
+use super::{fail, ok, skip, warn};
+use crate::config::Config;
+use crate::folder::DataFolder;
+
+/// How long the database is checked, unless it is checked deep.
+const QUICK: Duration = Duration::from_secs(10);
+const DEEP: Duration = Duration::from_hours(24);
+const MEGABYTE: u64 = 1 << 20;
+
+/// Looks at the folder, the disk, the lock, the database's file and the limits of this machine.
+pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
+    let folder = &config.data_dir;
+    if !folder.is_dir() {
+        return vec![fail(
+            "data folder",
+            &format!("{} is not there", folder.display()),
+            "there is nothing to look at",
+            "go to the server's folder, name its data folder with --data-dir, or start a server",
+        )];
+    }
+    let mut checks = vec![
+        private("data folder", folder, 0o700),
+        disk(folder),
+        holder(config),
+    ];
+    for (name, path) in [
+        ("encryption key", folder.join("encryption.key")),
+        ("database's file", config.database.clone()),
+    ] {
+        if path.exists() {
+            checks.push(private(name, &path, 0o600));
+        }
+    }
+    checks.push(database(config, deep));
+    checks.push(log(config));
+    checks.push(files());
+    checks
+}
+
+fn private(name: &str, path: &Path, mode: u32) -> Check {
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Err(error) => fail(
+            name,
+            &format!("{shown}: {error}"),
+            "the server does not start",
+            "check who owns it",
+        ),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => warn(
+            name,
+            &format!(
+                "{shown} has the mode {:o}",
+                metadata.permissions().mode() & 0o777
+            ),
+            "other users of this machine may read what people wrote, or the channel tokens",
+            &format!("chmod {mode:o} {shown}"),
+        ),
+        Ok(metadata) if metadata.permissions().readonly() => fail(
+            name,
+            &format!("{shown} cannot be written"),
+            "nothing new is taken",
+            "check its rights and who owns it",
+        ),
+        Ok(_) => ok(name, &format!("{shown}, for its owner only")),
+    }
+}
+
+fn disk(folder: &Path) -> Check {
+    const NAME: &str = "disk";
+    let free = match rustix::fs::statvfs(folder) {
+        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
+        Err(error) => return skip(NAME, &error.to_string()),
+    };
+    let found = format!("{} MB are free", free / MEGABYTE);
+    match free / MEGABYTE {
+        0..100 => fail(
+            NAME,
+            &found,
+            "soon nothing new is taken, until there is room",
+            "free some space",
+        ),
+        100..1024 => warn(
+            NAME,
+            &found,
+            "a full disk takes nothing new",
+            "free some space, or make the disk larger",
+        ),
+        _ => ok(NAME, &found),
+    }
+}
+
+fn holder(config: &Config) -> Check {
+    const NAME: &str = "server";
+    match DataFolder::read_run_file(&config.data_dir) {
+        Some(run) => ok(NAME, &format!("{} (process {})", run.url, run.pid)),
+        None => match std::net::TcpListener::bind(&config.listen) {
+            Ok(_) => skip(NAME, &format!("none runs; {} is free", config.listen)),
+            Err(error) => fail(
+                NAME,
+                &format!("none runs on this folder, and {}: {error}", config.listen),
+                "a server would not start",
+                "stop the program that listens there, or choose another address with --listen",
+            ),
+        },
+    }
+}
+
+fn database(config: &Config, deep: bool) -> Check {
+    const NAME: &str = "database";
+    let path = &config.database;
+    if !path.exists() {
+        return skip(NAME, &format!("{} is not there yet", path.display()));
+    }
+    let damaged = |found: &str| {
+        fail(
+            NAME,
+            found,
+            "it cannot be relied on",
+            "stop the server and restore a backup (switchboard restore)",
+        )
+    };
+    match backup::inspect(path, deep, if deep { DEEP } else { QUICK }) {
+        Err(error) => damaged(&error.to_string()),
+        Ok(found) if !found.faults.is_empty() => damaged(&found.faults.join("; ")),
+        Ok(found) => {
+            let known = backup::known_version();
+            let version = match found.version {
+                version if version == known => format!("schema {version}"),
+                version => format!("schema {version}; the next start brings it to {known}"),
+            };
+            let size = std::fs::metadata(path).map_or(0, |found| found.len()) / MEGABYTE;
+            let how = match (found.whole, deep) {
+                (false, _) => "nothing wrong in the part that could be checked in time",
+                (true, true) => "whole",
+                (true, false) => "no damage found",
+            };
+            ok(NAME, &format!("{how}, {version}, {size} MB"))
+        }
+    }
+}
+
+/// The log that `SQLite` keeps beside the database.
+fn log(config: &Config) -> Check {
+    const NAME: &str = "database's log";
+    let mut path = config.database.clone().into_os_string();
+    path.push("-wal");
+    let size = std::fs::metadata(&path).map_or(0, |found| found.len()) / MEGABYTE;
+    let found = format!("{size} MB");
+    if size < 1024 {
+        return ok(NAME, &found);
+    }
+    warn(
+        NAME,
+        &found,
+        "it takes up room, and starts take longer",
+        "end other programs that read the database; the server then makes it small again",
+    )
+}
+
+fn files() -> Check {
+    const NAME: &str = "open files";
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    match limit {
+        Some(limit) if limit < 4096 => warn(
+            NAME,
+            &format!("at most {limit} for a process started here"),
+            "fewer slow bots and chats can be waited for at once",
+            "raise the limit (ulimit -Hn, LimitNOFILE=)",
+        ),
+        Some(limit) => ok(NAME, &format!("at most {limit}")),
+        None => ok(NAME, "no limit"),
+    }
+}

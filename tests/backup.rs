@@ -1,0 +1,187 @@
+//! The promise: a backup holds what was acknowledged before it began, whatever is written meanwhile,
+//! and a server goes on from it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, program, texts};
+
+fn mode(path: &std::path::Path) -> u32 {
+    let metadata = std::fs::metadata(path).expect("it is there");
+    metadata.permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_a_backup_under_writes_is_there_after_a_restore() {
+    let mut server = Server::echo().await;
+    server.expect_dead_deliveries(); // The echo: there is no Telegram token.
+    let api = server.integration();
+    let conversation = api.conversation("501").await;
+    let user = api.user("501").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = Vec::new();
+    for writer in 0..4 {
+        let (api, stop) = (api.clone(), Arc::clone(&stop));
+        let (conversation, user) = (conversation.clone(), user.clone());
+        writers.push(tokio::spawn(async move {
+            let mut number = 0;
+            while !stop.load(Ordering::Acquire) {
+                api.say(&conversation, &user, &format!("w{writer} {number}"))
+                    .await;
+                number += 1;
+            }
+            number
+        }));
+    }
+    let mut before = Vec::new();
+    for number in 0..50 {
+        let text = format!("before {number}");
+        api.say(&conversation, &user, &text).await;
+        before.push(text);
+    }
+    let made = server.command(&["backup", "copy", "--json"]).await.json();
+    server.kill().await;
+    stop.store(true, Ordering::Release);
+    for writer in writers {
+        // The server died under them: each of them ends, in whatever way.
+        let _ = writer.await;
+    }
+    let copy = server.folder().join("copy");
+    assert_eq!(mode(&copy), 0o700);
+    assert_eq!(mode(&copy.join("encryption.key")), 0o600);
+    assert_eq!(mode(&copy.join("switchboard.db")), 0o600);
+    assert_eq!(made["backup"]["key"], true);
+    let left: Vec<_> = std::fs::read_dir(server.folder())
+        .expect("the folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .filter(|name| name.contains(".part"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+
+    // Not over what is there, unless told so.
+    let refused = server.command(&["restore", "copy"]).await;
+    assert_eq!(refused.code, Some(4), "{refused:#?}");
+    assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    let restored = server
+        .command(&["restore", "copy", "--replace", "--json"])
+        .await
+        .json();
+    let kept = restored["kept"].as_str().expect("the old one is kept");
+    assert!(std::path::Path::new(kept).join("switchboard.db").is_file());
+    assert_eq!(mode(&server.data_dir()), 0o700);
+    server.start().await;
+    let api = server.integration();
+    let messages = api.messages(&conversation).await;
+    let known = texts(&messages);
+    for text in &before {
+        assert!(known.contains(&text.as_str()), "{text} is lost");
+    }
+    let count = made["backup"]["counts"]["messages"]
+        .as_u64()
+        .expect("a count");
+    assert!(
+        messages.len() as u64 >= count,
+        "{} of {count}",
+        messages.len()
+    );
+    api.say(&conversation, &user, "after").await;
+    assert!(texts(&api.messages(&conversation).await).contains(&"after"));
+}
+
+#[tokio::test]
+async fn what_is_no_whole_backup_is_refused_and_nothing_is_touched() {
+    let mut server = Server::echo().await;
+    server
+        .command(&["backup", "copy", "--without-key"])
+        .await
+        .ok();
+    let copy = server.folder().join("copy");
+    assert!(!copy.join("encryption.key").exists());
+    let again = server.command(&["backup", "copy"]).await;
+    assert_eq!(again.code, Some(1), "{again:#?}");
+    let running = server.command(&["restore", "copy", "--replace"]).await;
+    assert_eq!(running.code, Some(4), "{running:#?}");
+    assert!(running.stderr.contains("in use"), "{}", running.stderr);
+    server.terminate().await;
+
+    let before = std::fs::read(server.data_dir().join("switchboard.db")).expect("a database");
+    let missing = server.command(&["restore", "nowhere", "--replace"]).await;
+    assert_eq!(missing.code, Some(3), "{missing:#?}");
+    let database = copy.join("switchboard.db");
+    let whole = std::fs::read(&database).expect("a database");
+    let mut torn = whole.clone();
+    torn.truncate(whole.len() / 2);
+    let mut counts: Value =
+        serde_json::from_slice(&std::fs::read(copy.join("backup.json")).expect("contents"))
+            .expect("JSON");
+    for (bytes, bots) in [(torn, 1), (b"no database at all".to_vec(), 1), (whole, 2)] {
+        std::fs::write(&database, bytes).expect("writable");
+        counts["counts"]["bots"] = json!(bots);
+        std::fs::write(copy.join("backup.json"), counts.to_string()).expect("writable");
+        let refused = server.command(&["restore", "copy", "--replace"]).await;
+        assert_ne!(refused.code, Some(0), "{refused:#?}");
+        assert!(
+            refused.stderr.contains("use another backup")
+                || refused.stderr.contains("restore a backup"),
+            "{}",
+            refused.stderr
+        );
+        let now = std::fs::read(server.data_dir().join("switchboard.db")).expect("a database");
+        assert!(now == before, "the data folder was touched");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_where_nothing_is_and_the_manual_is_written() {
+    let server = Server::echo().await;
+    server.command(&["backup", "copy"]).await.ok();
+    let folder = server.folder().to_owned();
+    let mut command = program::bare(&folder);
+    let restored = program::run(
+        command.args(["restore", "copy", "--data-dir", "elsewhere"]),
+        "",
+    )
+    .await;
+    restored.ok();
+    let mut command = program::bare(&folder);
+    let listed = program::run(
+        command.args(["bots", "list", "--json", "--data-dir", "elsewhere"]),
+        "",
+    )
+    .await
+    .json();
+    assert_eq!(listed["bots"][0]["id"], server.ready.bot_id);
+
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let mut command = program::bare(&folder);
+        let script = program::run(command.args(["completions", shell]), "").await;
+        assert!(script.ok().contains("conversations"), "{shell}");
+    }
+    let mut command = program::bare(&folder);
+    program::run(command.args(["man", "pages"]), "").await.ok();
+    for (page, words) in [
+        ("switchboard.1", "conversation server"),
+        ("switchboard-tokens-rotate.1", "overlap"),
+        ("switchboard-backup.1", "without"),
+    ] {
+        let text = std::fs::read_to_string(folder.join("pages").join(page)).expect(page);
+        assert!(text.contains(words), "{page}: {text}");
+    }
+    let short = program::run(program::bare(&folder).args(["tokens", "-h"]), "").await;
+    let long = program::run(program::bare(&folder).args(["tokens", "--help"]), "").await;
+    assert!(
+        !short.ok().contains("SWITCHBOARD_LISTEN"),
+        "{}",
+        short.stdout
+    );
+    assert!(long.ok().contains("SWITCHBOARD_LISTEN"), "{}", long.stdout);
+}

@@ -1,0 +1,104 @@
+//! The promise: `doctor` finds what is wrong and says what to do, with a server and without one.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::support::telegram::{FakeTelegram, TOKEN};
+use crate::support::{Server, program};
+
+fn check<'a>(found: &'a Value, name: &str) -> &'a Value {
+    let checks = found["checks"].as_array().expect("a list");
+    checks
+        .iter()
+        .find(|check| {
+            let full = check["name"].as_str().unwrap_or_default();
+            full == name || full.starts_with(&format!("{name} "))
+        })
+        .unwrap_or_else(|| panic!("no check {name}: {found:#}"))
+}
+
+#[tokio::test]
+async fn a_server_that_is_well_passes_and_faults_are_named() {
+    let telegram = FakeTelegram::start().await;
+    let mut server = Server::builder()
+        .telegram(&telegram.url(), TOKEN)
+        .start()
+        .await;
+    let well = server.command(&["doctor", "--json"]).await.json();
+    assert_eq!(well["ok"], true, "{well:#}");
+    for name in [
+        "data folder",
+        "disk",
+        "database",
+        "encryption key",
+        "writing",
+        "clock",
+        "telegram",
+        "bot",
+    ] {
+        assert_ne!(check(&well, name)["status"], "fail", "{well:#}");
+    }
+    let text = well.to_string();
+    assert!(!text.contains("fake-Bot_token"), "{text}");
+
+    telegram.revoke_token();
+    let database = server.data_dir().join("switchboard.db");
+    std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o644)).expect("ours");
+    let ended = server.command(&["doctor", "--json", "--deep"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(ill["ok"], false);
+    let broken = check(&ill, "telegram");
+    assert_eq!(broken["status"], "fail", "{ill:#}");
+    assert!(broken["fix"].as_str().is_some_and(|text| !text.is_empty()));
+    assert_eq!(check(&ill, "database's file")["status"], "warn", "{ill:#}");
+    assert!(!ended.stdout.contains("fake-Bot_token"));
+
+    // Without a server: the bot's address leads nowhere.
+    server.terminate().await;
+    server.set_env("SWITCHBOARD_BOT_URL", "http://127.0.0.1:9/");
+    let alone = server.command(&["doctor"]).await;
+    assert_eq!(alone.code, Some(1), "{alone:#?}");
+    assert!(alone.stdout.contains("FAIL  bot:"), "{}", alone.stdout);
+    assert!(alone.stdout.contains("do: "), "{}", alone.stdout);
+}
+
+#[tokio::test]
+async fn a_lost_key_and_a_damaged_database_are_found() {
+    let telegram = FakeTelegram::start().await;
+    let mut server = Server::builder()
+        .telegram(&telegram.url(), TOKEN)
+        .start()
+        .await;
+    server.terminate().await;
+    server.set_env("SWITCHBOARD_TELEGRAM_TOKEN", "");
+    let key = server.data_dir().join("encryption.key");
+    std::fs::write(&key, "ab".repeat(32)).expect("writable");
+    let ended = server.command(&["doctor", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let found = check(&ill, "telegram")["found"].to_string();
+    assert!(found.contains("does not open"), "{ill:#}");
+
+    std::fs::write(server.data_dir().join("switchboard.db"), "no database").expect("writable");
+    let ended = server.command(&["doctor", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(check(&ill, "database")["status"], "fail", "{ill:#}");
+    server.expect_dead_deliveries(); // Nothing can be listed any more.
+}
+
+#[tokio::test]
+async fn where_nothing_is_it_says_so_and_makes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = program::bare(folder.path());
+    let ended = program::run(command.arg("doctor"), "").await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(
+        ended.stdout.contains("FAIL  data folder"),
+        "{}",
+        ended.stdout
+    );
+    assert!(!folder.path().join("data").exists());
+}
