@@ -18,6 +18,7 @@ mod durable;
 mod emulator;
 mod examples;
 mod explain;
+mod faq;
 mod isolation;
 mod kill;
 mod mishaps;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use switchboard_model::{EventPayload, Message};
 
-use crate::{Bot, BotEvent, BotFailure, BotReply};
+use crate::{Bot, BotAnswer, BotEvent, BotFailure, BotReply};
 
 /// Answers each incoming text with the same text, and each other message with a text that names
 /// its type. Other events it only takes.
@@ -13,11 +13,11 @@ pub struct Echo;
 
 #[async_trait]
 impl Bot for Echo {
-    async fn handle(&self, event: &BotEvent) -> Result<Vec<BotReply>, BotFailure> {
+    async fn handle(&self, event: &BotEvent) -> Result<BotAnswer, BotFailure> {
         let EventPayload::MessageCreated(subject) = &event.event().payload else {
-            return Ok(Vec::new());
+            return Ok(BotAnswer::default());
         };
-        Ok(vec![answer(&subject.0)])
+        Ok(vec![answer(&subject.0)].into())
     }
 }
 

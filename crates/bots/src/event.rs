@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use switchboard_engine::{View, wire::WireEvent};
-use switchboard_model::Event;
+use switchboard_model::{Event, Json};
 
 use crate::BotFailure;
 
@@ -12,6 +12,7 @@ use crate::BotFailure;
 pub struct BotEvent {
     event: Event,
     attempt: u32,
+    memory: Option<Json>,
     json: OnceLock<String>,
 }
 
@@ -21,8 +22,22 @@ impl BotEvent {
         Self {
             event,
             attempt,
+            memory: None,
             json: OnceLock::new(),
         }
+    }
+
+    /// The same, with what the bot remembers of the event's conversation.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Option<Json>) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// What the bot remembers of the event's conversation: what it answered last as
+    /// [`BotAnswer::memory`](crate::BotAnswer).
+    pub fn memory(&self) -> Option<&Json> {
+        self.memory.as_ref()
     }
 
     /// The event.

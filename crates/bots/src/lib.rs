@@ -1,5 +1,5 @@
-//! How a bot plugs in: the [`Bot`] trait, the built-in [`Echo`], and [`HttpBot`] for bots in any
-//! language.
+//! How a bot plugs in: the [`Bot`] trait, the built-in [`Echo`], [`Faq`] for bots that a file
+//! describes, and [`HttpBot`] for bots in any language.
 //!
 //! A bot is told one event at a time for each conversation, in order, at least once and with the
 //! same event id on each try; what it answers is stored together with the event's completion.
@@ -9,15 +9,17 @@
 
 mod echo;
 mod event;
+pub mod faq;
 mod http;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use switchboard_model::Json;
+use switchboard_model::{Json, TagPatch};
 
 pub use echo::Echo;
 pub use event::BotEvent;
+pub use faq::Faq;
 pub use http::{HttpBot, InvalidHttpBot};
 
 /// Something that is told events and may answer them at once.
@@ -30,7 +32,42 @@ pub trait Bot: Send + Sync + 'static {
     /// Called for one event of a conversation at a time. After an error, or when the server was
     /// stopped meanwhile, the same event comes again. It must return within the time limit of the
     /// worker that calls it; then it is dropped.
-    async fn handle(&self, event: &BotEvent) -> Result<Vec<BotReply>, BotFailure>;
+    async fn handle(&self, event: &BotEvent) -> Result<BotAnswer, BotFailure>;
+
+    /// The name of the conversation's state in which this bot remembers, if it does. What it holds
+    /// comes with each event ([`BotEvent::memory`]); the API shows it as the bot's own state.
+    fn memory_name(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What a bot answers to an event. All of it is stored in one transaction with the event's
+/// completion, so that an event that comes again finds the memory as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BotAnswer {
+    /// What it says in the event's conversation, in this order.
+    pub replies: Vec<BotReply>,
+    /// What it remembers of the conversation from now on; as before without. Kept only for a bot
+    /// that has a [`Bot::memory_name`].
+    pub memory: Option<Json>,
+    /// Tags to merge into the conversation, for people and programs to see.
+    pub tags: TagPatch,
+}
+
+impl BotAnswer {
+    /// Whether it says, remembers and changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.memory.is_none() && self.tags.is_empty()
+    }
+}
+
+impl From<Vec<BotReply>> for BotAnswer {
+    fn from(replies: Vec<BotReply>) -> Self {
+        Self {
+            replies,
+            ..Self::default()
+        }
+    }
 }
 
 /// A message to say in the event's conversation.

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Router, routing::post};
-use switchboard_bots::{Bot, BotEvent, BotFailure, BotReply, HttpBot};
+use switchboard_bots::{Bot, BotAnswer, BotEvent, BotFailure, BotReply, HttpBot};
 use switchboard_model::{
     BotId, Event, EventId, EventPayload, EventStatus, Json, Timestamp, ids::Ulid,
 };
@@ -63,8 +63,14 @@ async fn the_request_is_what_a_bot_process_of_the_sdk_expects() {
         .with_state(Arc::clone(&seen));
     let bot = HttpBot::new(&serve(router).await, Duration::from_secs(5)).unwrap();
 
-    assert_eq!(bot.handle(&event("telegram:join")).await, Ok(Vec::new()));
-    assert_eq!(bot.handle(&event("bad\nkind")).await, Ok(Vec::new()));
+    assert_eq!(
+        bot.handle(&event("telegram:join")).await,
+        Ok(BotAnswer::default())
+    );
+    assert_eq!(
+        bot.handle(&event("bad\nkind")).await,
+        Ok(BotAnswer::default())
+    );
 
     let seen = seen.lock().unwrap();
     let (headers, body) = &seen[0];
@@ -91,10 +97,10 @@ async fn messages_are_taken_from_the_answer_whatever_its_content_type() {
     let bot = answering(r#"{"messages":[{"type":"text","payload":{"text":"hi"}}]}"#).await;
     assert_eq!(
         bot.handle(&event("tick")).await,
-        Ok(vec![BotReply::text("hi")])
+        Ok(vec![BotReply::text("hi")].into())
     );
     let bot = answering(StatusCode::NO_CONTENT).await;
-    assert_eq!(bot.handle(&event("tick")).await, Ok(Vec::new()));
+    assert_eq!(bot.handle(&event("tick")).await, Ok(BotAnswer::default()));
 }
 
 #[tokio::test]
@@ -108,11 +114,19 @@ async fn an_answer_that_says_json_and_is_none_is_refused_and_another_says_nothin
         assert!(matches!(refused, BotFailure::Permanent { .. }), "{kind}");
         assert!(refused.to_string().contains("content-type"), "{refused}");
         let bot = answering(([("content-type", kind)], "")).await;
-        assert_eq!(bot.handle(&event("tick")).await, Ok(Vec::new()), "{kind}");
+        assert_eq!(
+            bot.handle(&event("tick")).await,
+            Ok(BotAnswer::default()),
+            "{kind}"
+        );
     }
     for kind in ["text/html", "text/plain", "application/jsonlines"] {
         let bot = answering(([("content-type", kind)], "<html>")).await;
-        assert_eq!(bot.handle(&event("tick")).await, Ok(Vec::new()), "{kind}");
+        assert_eq!(
+            bot.handle(&event("tick")).await,
+            Ok(BotAnswer::default()),
+            "{kind}"
+        );
     }
 }
 

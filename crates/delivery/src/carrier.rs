@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use switchboard_integration::Lease;
 use switchboard_model::{TagPatch, Timestamp};
-use switchboard_store::{ClaimedDelivery, Reply};
+use switchboard_store::{ClaimedDelivery, ConversationChange, Reply};
 
 /// Brings deliveries to their destination.
 #[async_trait]
@@ -31,7 +31,11 @@ pub(crate) trait Carrier: Send + Sync + 'static {
 /// How a try ended.
 pub(crate) enum Tried {
     /// It was taken.
-    Done { replies: Vec<Reply>, tags: TagPatch },
+    Done {
+        replies: Vec<Reply>,
+        tags: TagPatch,
+        change: Option<Box<ConversationChange>>,
+    },
     /// The other side asks to wait.
     Wait { after: Duration, error: String },
     /// It was not taken, and may be later.

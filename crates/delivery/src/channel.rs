@@ -156,6 +156,7 @@ fn tried(view: &View, outcome: SendOutcome) -> Tried {
         SendOutcome::Done(tags) => Tried::Done {
             replies: Vec::new(),
             tags: stored(view, tags),
+            change: None,
         },
         SendOutcome::Wait { after, error } => Tried::Wait { after, error },
         SendOutcome::Retry { error } => Tried::Retry { error },

@@ -118,7 +118,15 @@ impl Policy {
         tried: Tried,
     ) -> Outcome {
         match tried {
-            Tried::Done { replies, tags } => Outcome::Delivered { replies, tags },
+            Tried::Done {
+                replies,
+                tags,
+                change,
+            } => Outcome::Delivered {
+                replies,
+                tags,
+                change,
+            },
             Tried::Permanent { error } => Outcome::Dead { error },
             Tried::Wait { after, error } => Outcome::Retry {
                 // A bot that asks for no wait at all would be asked again without end or pause.

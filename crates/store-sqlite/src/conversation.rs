@@ -286,11 +286,22 @@ fn update(
     let Some(mut row) = by_public(tx.connection, bot, id)? else {
         return Ok(None);
     };
+    merge_tags(tx.connection, &mut row, patch, now)?;
+    Ok(Some(row.value))
+}
+
+/// Merges tags into a conversation; too many are refused.
+pub(crate) fn merge_tags(
+    connection: &Connection,
+    row: &mut ConversationRow,
+    patch: &TagPatch,
+    now: Timestamp,
+) -> Done<()> {
     let mut tags = row.value.tags.clone();
     if Surplus::Refuse.merge(&mut tags, patch)? {
-        retag(tx.connection, &mut row, tags, Vec::new(), now)?;
+        retag(connection, row, tags, Vec::new(), now)?;
     }
-    Ok(Some(row.value))
+    Ok(())
 }
 
 fn delete(tx: &mut Tx<'_>, bot: BotId, id: ConversationId, now: Timestamp) -> Done<bool> {

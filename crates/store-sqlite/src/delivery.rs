@@ -7,15 +7,17 @@ use switchboard_model::{
     UserId,
 };
 use switchboard_store::{
-    Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
-    Lane, LostSends, MessageUpdate, Outcome, OutgoingMessage, Page, PageRequest, Reply, SentPart,
-    Subject,
+    Claim, Claimed, ClaimedDelivery, ConversationChange, DeliveryRecord, DeliveryRecordStatus,
+    DeliveryStore, Finish, Lane, LostSends, MessageUpdate, Outcome, OutgoingMessage, Page,
+    PageRequest, Reply, SentPart, Subject,
 };
 
 use crate::failure::{Done, Failure};
 use crate::outbox::lost;
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, message, outbox, record, rows, user, workflow};
+use crate::{
+    SqliteStore, conversation, event, message, outbox, record, rows, state, user, workflow,
+};
 
 const DESTINATION: &str = "SELECT id FROM integration WHERE public = ?1";
 const DUE: &str = "SELECT id, due_at, 0 FROM (
@@ -206,7 +208,16 @@ fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
     };
     let now = finish.now;
     match finish.outcome {
-        Outcome::Delivered { replies, tags } => delivered(tx, &current, &replies, tags, now)?,
+        Outcome::Delivered {
+            replies,
+            tags,
+            change,
+        } => {
+            if let Some(change) = change {
+                changed_by_bot(tx, &current, *change, now)?;
+            }
+            delivered(tx, &current, &replies, tags, now)?;
+        }
         Outcome::Dead { error } => settle(tx, &current, outbox::DEAD, Some(&error), now)?,
         Outcome::Uncertain { error } => settle(tx, &current, outbox::UNCERTAIN, Some(&error), now)?,
         Outcome::Retry {
@@ -275,6 +286,25 @@ fn delivered(
         Some(event) => workflow::processed(tx, event, now),
         None => Ok(()),
     }
+}
+
+/// Writes what a bot's answer changes of the event's conversation.
+fn changed_by_bot(
+    tx: &mut Tx<'_>,
+    current: &Current,
+    change: ConversationChange,
+    now: Timestamp,
+) -> Done<()> {
+    if let Some(state) = change.state {
+        state::set(tx, state)?;
+    }
+    if !change.tags.is_empty()
+        && let Some(number) = current.conversation
+        && let Some(mut conversation) = conversation::by_number(tx.connection, number)?
+    {
+        conversation::merge_tags(tx.connection, &mut conversation, &change.tags, now)?;
+    }
+    Ok(())
 }
 
 /// Stores what a bot answered; the inner error says why its answer has no place to go.

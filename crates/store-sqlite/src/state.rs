@@ -202,7 +202,7 @@ fn insert(tx: &mut Tx<'_>, place: Place, command: &SetState) -> Done<State> {
     })
 }
 
-fn set(tx: &mut Tx<'_>, command: SetState) -> Done<State> {
+pub(crate) fn set(tx: &mut Tx<'_>, command: SetState) -> Done<State> {
     let place = place(tx.connection, &command.key)?;
     match load(tx.connection, place, &command.key, command.now)? {
         Some(stored) => write(

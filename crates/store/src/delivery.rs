@@ -13,7 +13,7 @@ use switchboard_model::{
     MessageId, Result, TagPatch, Timestamp, User,
 };
 
-use crate::{Page, PageRequest};
+use crate::{Page, PageRequest, SetState};
 
 /// Where deliveries go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,6 +135,8 @@ pub enum Outcome {
         replies: Vec<Reply>,
         /// Tags to merge into the message that was sent (the channel's ids).
         tags: TagPatch,
+        /// What the bot changed of the event's conversation, written with the completion.
+        change: Option<Box<ConversationChange>>,
     },
     /// Try again.
     Retry {
@@ -158,6 +160,15 @@ pub enum Outcome {
         /// What happened.
         error: String,
     },
+}
+
+/// What a bot's answer changes beside saying something.
+#[derive(Debug, Clone)]
+pub struct ConversationChange {
+    /// A state to write.
+    pub state: Option<SetState>,
+    /// Tags to merge into the conversation; too many are refused.
+    pub tags: TagPatch,
 }
 
 /// A message that a bot gave in its answer to an event.

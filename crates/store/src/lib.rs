@@ -41,8 +41,8 @@ pub use conversation::{
     Occupied, Place, Rekey, Rekeyed,
 };
 pub use delivery::{
-    Claim, Claimed, ClaimedDelivery, DeliveryRecord, DeliveryRecordStatus, DeliveryStore, Finish,
-    Lane, LostSends, Outcome, OutgoingMessage, Reply, SentPart, Subject,
+    Claim, Claimed, ClaimedDelivery, ConversationChange, DeliveryRecord, DeliveryRecordStatus,
+    DeliveryStore, Finish, Lane, LostSends, Outcome, OutgoingMessage, Reply, SentPart, Subject,
 };
 pub use event::{EventFilter, EventStore, NewEvent};
 pub use ingest::{

@@ -19,7 +19,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use switchboard_model::BotId;
 
-use crate::{Bot, BotEvent, BotFailure, BotReply};
+use crate::{Bot, BotAnswer, BotEvent, BotFailure};
 
 /// The most that is read of an answer.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -135,7 +135,7 @@ impl HttpBot {
 
 #[async_trait]
 impl Bot for HttpBot {
-    async fn handle(&self, event: &BotEvent) -> Result<Vec<BotReply>, BotFailure> {
+    async fn handle(&self, event: &BotEvent) -> Result<BotAnswer, BotFailure> {
         let mut response = self.post(event).await?;
         let status = response.status();
         if !status.is_success() {
@@ -151,7 +151,7 @@ impl Bot for HttpBot {
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(is_json);
         match self.read(&mut response, ANSWER_LIMIT).await? {
-            Some(body) => answer::replies(&body, says_json),
+            Some(body) => answer::replies(&body, says_json).map(BotAnswer::from),
             None => Err(BotFailure::permanent(format!(
                 "the bot's answer is over {ANSWER_LIMIT} bytes; send large messages through the API"
             ))),

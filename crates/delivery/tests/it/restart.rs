@@ -190,6 +190,7 @@ async fn a_result_that_comes_after_the_lease_was_lost_is_not_written() {
         outcome: Outcome::Delivered {
             replies: Vec::new(),
             tags: switchboard_model::Tags::new(),
+            change: None,
         },
         now: env.now(),
     };

@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::post;
 use axum::{Json as Body, Router};
 use serde_json::Value;
-use switchboard_bots::{Bot, BotEvent, BotFailure, BotReply, HttpBot};
+use switchboard_bots::{Bot, BotAnswer, BotEvent, BotFailure, BotReply, HttpBot};
 use switchboard_delivery::{Policy, UncertainPolicy, Worker};
 use switchboard_engine::access::Install;
 use switchboard_engine::{
@@ -398,9 +398,10 @@ where
     F: Fn(u32, String) -> A + Send + Sync + 'static,
     A: Future<Output = Result<Vec<BotReply>, BotFailure>> + Send + 'static,
 {
-    async fn handle(&self, event: &BotEvent) -> Result<Vec<BotReply>, BotFailure> {
+    async fn handle(&self, event: &BotEvent) -> Result<BotAnswer, BotFailure> {
         let json: Value = serde_json::from_str(event.json()?).unwrap();
         let text = json["payload"]["message"]["payload"]["text"].as_str();
-        (self.0)(event.attempt(), text.unwrap_or_default().to_owned()).await
+        let answer = (self.0)(event.attempt(), text.unwrap_or_default().to_owned()).await;
+        answer.map(BotAnswer::from)
     }
 }

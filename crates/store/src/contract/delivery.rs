@@ -7,8 +7,9 @@ use switchboard_model::{DeliveryId, DeliveryStatus, Error, EventId, EventStatus,
 use super::Factory;
 use super::world::{World, all, dead, delivered, json, new_integration, tags, text_payload};
 use crate::{
-    Change, Claim, ClaimedDelivery, DeliveryRecordStatus, InboundContent, IntegrationChange, Lane,
-    MessageFilter, NewEvent, Outcome, Reply, SentPart, Subject,
+    Change, Claim, ClaimedDelivery, ConversationChange, ConversationFilter, DeliveryRecordStatus,
+    InboundContent, IntegrationChange, Lane, MessageFilter, NewEvent, Outcome, Reply, SentPart,
+    Subject,
 };
 
 pub(super) fn text_of(claimed: &ClaimedDelivery) -> String {
@@ -177,13 +178,27 @@ pub async fn replies_are_stored_with_the_completion(factory: &dyn Factory) {
     let stale = world.claim_one(Lane::Bots).await;
     world.pass(Duration::from_mins(1));
     let claimed = world.claim_one(Lane::Bots).await;
-    let answer = || Outcome::Delivered {
+    let with_change = || Outcome::Delivered {
         replies: vec![reply(&world, "a"), reply(&world, "b")],
         tags: tags([]),
+        change: Some(Box::new(ConversationChange {
+            state: None,
+            tags: tags([("handover", "requested")]),
+        })),
     };
-    assert!(!world.finish(&stale, answer()).await);
+    let handed_over = async || {
+        let filter = ConversationFilter {
+            tags: tags([("handover", "requested")]),
+            ..ConversationFilter::default()
+        };
+        let listed = world.store.list_conversations(world.bot, filter, all());
+        listed.await.unwrap().items.len()
+    };
+    assert!(!world.finish(&stale, with_change()).await);
+    assert_eq!(handed_over().await, 0);
     assert!(world.claim(world.channel()).await.deliveries.is_empty());
-    assert!(world.finish(&claimed, answer()).await);
+    assert!(world.finish(&claimed, with_change()).await);
+    assert_eq!(handed_over().await, 1);
     let Subject::Event(event) = claimed.subject else {
         panic!("an event");
     };
@@ -200,6 +215,7 @@ pub async fn replies_are_stored_with_the_completion(factory: &dyn Factory) {
         let sent = Outcome::Delivered {
             replies: Vec::new(),
             tags: tags([("telegram:id", expected)]),
+            change: None,
         };
         assert!(world.finish(&next, sent).await);
         let stored = world.message(outgoing.message.id).await;
@@ -228,6 +244,7 @@ pub async fn replies_without_a_conversation_are_dead(factory: &dyn Factory) {
     let answer = Outcome::Delivered {
         replies: vec![reply(&world, "a")],
         tags: tags([]),
+        change: None,
     };
     assert!(world.finish(&claimed, answer).await);
     let event = world.store.get_event(world.bot, id).await.unwrap().unwrap();

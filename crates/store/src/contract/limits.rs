@@ -121,6 +121,7 @@ pub async fn what_a_channel_brings_never_bounces(factory: &dyn Factory) {
     let sent = Outcome::Delivered {
         replies: Vec::new(),
         tags: tags([("telegram:id", "5"), ("telegram:more", "6")]),
+        change: None,
     };
     assert!(world.finish(&claimed, sent).await);
     let tags = world.message(message).await.tags;

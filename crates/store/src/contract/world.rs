@@ -371,6 +371,7 @@ pub fn delivered() -> Outcome {
     Outcome::Delivered {
         replies: Vec::new(),
         tags: Tags::new(),
+        change: None,
     }
 }
 

@@ -267,6 +267,15 @@ pub(super) fn said(message: &Value) -> String {
     let kind = text(message, "kind");
     match message["payload"]["text"].as_str() {
         Some(text) if kind == "text" => text.to_owned(),
+        Some(text) if matches!(kind.as_str(), "choice" | "dropdown") => {
+            let mut lines = vec![text.to_owned()];
+            let options = message["payload"]["options"].as_array();
+            for (index, option) in options.into_iter().flatten().enumerate() {
+                let label = option["label"].as_str().unwrap_or_default();
+                lines.push(format!("  {}. {label}", index + 1));
+            }
+            lines.join("\n")
+        }
         _ => format!("({kind}) {}", message["payload"]),
     }
 }

@@ -51,6 +51,10 @@ pub(crate) struct Settings {
     )]
     pub(crate) bot_url: Option<String>,
 
+    /// Answer by the FAQ bot that this TOML file describes, instead of the built-in echo bot
+    #[arg(long, global = true, env = "SWITCHBOARD_FAQ", value_name = "FILE")]
+    pub(crate) faq: Option<PathBuf>,
+
     /// How long the bot may take for one event, in seconds [default: 60]
     #[arg(
         long,
@@ -180,6 +184,7 @@ impl Settings {
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
             bot_url: self.bot_url.or(other.bot_url),
+            faq: self.faq.or(other.faq),
             bot_timeout: self.bot_timeout.or(other.bot_timeout),
             retry_for: self.retry_for.or(other.retry_for),
             uncertain_sends: self.uncertain_sends.or(other.uncertain_sends),

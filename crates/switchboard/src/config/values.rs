@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) database: PathBuf,
     pub(crate) bot_url: Option<Url>,
+    pub(crate) faq: Option<PathBuf>,
     pub(crate) bot_timeout: Duration,
     pub(crate) retry_for: Duration,
     pub(crate) uncertain_sends: UncertainSends,
@@ -51,6 +52,7 @@ impl Config {
             database: database(settings.database_url.as_deref(), &data_dir)?,
             data_dir,
             bot_url: url("bot_url", settings.bot_url.as_deref())?,
+            faq: settings.faq.filter(|file| !file.as_os_str().is_empty()),
             bot_timeout: seconds("bot_timeout", settings.bot_timeout, 60, 1..=3_600)?,
             retry_for: seconds("retry_for", settings.retry_for, 900, 1..=604_800)?,
             uncertain_sends: settings.uncertain_sends.unwrap_or_default(),
@@ -65,6 +67,13 @@ impl Config {
                 .filter(|log| !log.is_empty())
                 .unwrap_or_else(|| "info".to_owned()),
         };
+        if config.bot_url.is_some() && config.faq.is_some() {
+            return Err(Failure::Config(
+                "bot_url and faq: only one bot can answer; give --bot-url (SWITCHBOARD_BOT_URL) or --faq \
+                 (SWITCHBOARD_FAQ), not both"
+                    .to_owned(),
+            ));
+        }
         config.check_secrets()?;
         config.check_public_url()?;
         Ok(config)
@@ -121,6 +130,10 @@ impl Config {
                 Some(format!("sqlite:{}", self.database.display())),
             ),
             ("bot_url", self.bot_url.as_ref().map(shown_url)),
+            (
+                "faq",
+                self.faq.as_ref().map(|file| file.display().to_string()),
+            ),
             ("bot_timeout", Some(self.bot_timeout.as_secs().to_string())),
             ("retry_for", Some(self.retry_for.as_secs().to_string())),
             (

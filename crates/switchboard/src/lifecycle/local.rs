@@ -10,6 +10,7 @@ use switchboard_model::{Integration, Result};
 
 use super::core::Core;
 use super::explain::Explainer;
+use super::faq::FaqFile;
 use super::supervisor::{Inlets, Supervisor};
 use super::watch::watch;
 use crate::commands::Failure;
@@ -54,6 +55,11 @@ impl Local {
         folder: DataFolder,
         work: Work,
     ) -> Result<Self, Failure> {
+        let env = crate::system::environment();
+        let faq = match &config.faq {
+            Some(file) if work == Work::Terminal => Some(FaqFile::open(file, &env)?),
+            _ => None,
+        };
         let core = Core::open(config, folder).await?;
         let mut supervisor = None;
         let mut channels: Arc<dyn Channels> = Arc::new(NoChannels);
@@ -63,6 +69,7 @@ impl Local {
                 config.clone(),
                 Inlets::default(),
                 watch().0,
+                faq,
             ));
             started.start_bots().await?;
             started

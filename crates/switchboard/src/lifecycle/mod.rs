@@ -6,11 +6,13 @@
 
 mod core;
 mod explain;
+mod faq;
 mod local;
 mod server;
 mod supervisor;
 mod watch;
 
+pub(crate) use faq::read as read_faq;
 pub(crate) use local::{Local, Work};
 pub(crate) use server::{Server, Started};
 

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::Interrupts;
 use super::core::Core;
 use super::explain::Explainer;
+use super::faq::FaqFile;
 use super::supervisor::{Inlets, Supervisor};
 use super::watch::{Ended, watch};
 use crate::commands::Failure;
@@ -45,7 +46,7 @@ pub(crate) struct Started {
     pub(crate) preset: bool,
     /// Whether Telegram is plugged in.
     pub(crate) telegram_active: bool,
-    /// Where events go; the built-in echo bot without.
+    /// Who answers; the built-in echo bot without.
     pub(crate) bot_url: Option<String>,
 }
 
@@ -73,11 +74,20 @@ impl Server {
             ))
         })?;
         let url = format!("http://{}", listener.local_addr()?);
+        let env = crate::system::environment();
+        let faq = config
+            .faq
+            .as_deref()
+            .map(|file| FaqFile::open(file, &env))
+            .transpose()?;
         let mut core = Core::open(&config, folder).await?;
         let preset = core.token.is_some();
         core.first_token().await?;
 
-        let bot_url = config.bot_url.as_ref().map(crate::config::shown_url);
+        let bot_url = match &config.faq {
+            Some(file) => Some(format!("the FAQ bot of {}", file.display())),
+            None => config.bot_url.as_ref().map(crate::config::shown_url),
+        };
         let (watch, ended) = watch();
         let inlets = Inlets {
             own_url: reachable(listener.local_addr()?),
@@ -93,6 +103,7 @@ impl Server {
             config,
             inlets.clone(),
             watch.clone(),
+            faq,
         ));
         let readiness = Readiness::default();
         let explain = Arc::new(Explainer(core.engine.clone()));

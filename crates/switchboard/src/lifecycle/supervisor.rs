@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::faq::FaqFile;
 use super::watch::Watch;
 use crate::config::{Config, UncertainSends};
 
@@ -31,6 +32,7 @@ pub(super) struct Supervisor {
     config: Config,
     inlets: Inlets,
     watch: Watch,
+    faq: Option<FaqFile>,
     shutdown: CancellationToken,
     bots: Mutex<Option<JoinHandle<()>>>,
     channels: Mutex<HashMap<IntegrationId, Running>>,
@@ -68,12 +70,19 @@ async fn join(task: JoinHandle<()>) {
 }
 
 impl Supervisor {
-    pub(super) fn new(engine: Engine, config: Config, inlets: Inlets, watch: Watch) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        config: Config,
+        inlets: Inlets,
+        watch: Watch,
+        faq: Option<FaqFile>,
+    ) -> Self {
         Self {
             engine,
             config,
             inlets,
             watch,
+            faq,
             shutdown: CancellationToken::new(),
             bots: Mutex::default(),
             channels: Mutex::default(),
@@ -86,15 +95,24 @@ impl Supervisor {
         // for a command that merely looks: what becomes of it is for the server's settings to say.
         let (now, lost) = (self.engine.env().now(), self.uncertain().into());
         self.engine.store().release_in_flight(now, lost).await?;
-        let bot: Arc<dyn Bot> = match &self.config.bot_url {
-            Some(url) => {
+        let bot: Arc<dyn Bot> = match (&self.faq, &self.config.bot_url) {
+            (Some(faq), _) => {
+                let stop = self.shutdown.child_token();
+                self.watch.spawn(
+                    "following the FAQ bot's file",
+                    &stop,
+                    faq.clone().follow(stop.clone()),
+                );
+                faq.bot.clone()
+            }
+            (None, Some(url)) => {
                 let bot = HttpBot::new(url.as_str(), self.config.bot_timeout)
                     .map_err(|error| Error::invalid("bot_url", error.to_string()))?;
                 let bot = Arc::new(bot);
                 self.inlets.actions.set_bots(bot.clone());
                 bot
             }
-            None => Arc::new(Echo),
+            (None, None) => Arc::new(Echo),
         };
         let worker = Worker::to_bots(
             self.engine.clone(),
