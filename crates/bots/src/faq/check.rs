@@ -58,6 +58,9 @@ pub(super) fn parse(text: &str) -> Result<Script, InvalidScript> {
     }
 }
 
+/// What an id leads to.
+type Goal = fn(String) -> Go;
+
 struct Check<'a> {
     text: &'a str,
     table: Option<DeTable<'a>>,
@@ -181,7 +184,7 @@ impl Check<'_> {
     fn goals(&mut self, file: &File) -> BTreeSet<Go> {
         let mut goals = BTreeSet::from([Go::Person, Go::Home, Go::Back]);
         goals.extend(self.languages.iter().cloned().map(Go::Language));
-        let kinds: [(&str, Vec<&String>, fn(String) -> Go); 3] = [
+        let kinds: [(&str, Vec<&String>, Goal); 3] = [
             (
                 "menu",
                 file.menu.iter().map(|menu| &menu.id).collect(),
@@ -574,7 +577,7 @@ impl Check<'_> {
         match found {
             None => self.fault(field, format!("the language {language:?} is missing")),
             Some(text) if text.trim().is_empty() => {
-                self.fault(field, "expected a text that says something")
+                self.fault(field, "expected a text that says something");
             }
             Some(text) => return Some(text.clone()),
         }

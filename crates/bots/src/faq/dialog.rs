@@ -70,13 +70,12 @@ impl<'a> Turn<'a> {
         if self.memory.quiet_until.is_some() || self.tagged {
             self.speak_again();
         }
-        match text {
-            Some(text) => self.heard(text),
-            None => {
-                self.say("not_text");
-                if self.memory.form.is_some() {
-                    self.ask();
-                }
+        if let Some(text) = text {
+            self.heard(text);
+        } else {
+            self.say("not_text");
+            if self.memory.form.is_some() {
+                self.ask();
             }
         }
         (self.memory, self.answer)

@@ -94,8 +94,10 @@ pub(super) const DAYS: [&str; 7] = [
     "sunday",
 ];
 
+type List = &'static [&'static str];
+
 /// Words that always work: name, in every language, English, German. The file adds more.
-pub(super) const WORDS: [(&str, &[&str], &[&str], &[&str]); 7] = [
+pub(super) const WORDS: [(&str, List, List, List); 7] = [
     (
         "start",
         &["/start"],
