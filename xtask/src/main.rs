@@ -8,6 +8,7 @@
 
 mod counts;
 mod notes;
+mod postgres;
 mod process;
 mod steps;
 mod test;

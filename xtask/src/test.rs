@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::counts::Counts;
+use crate::postgres::{self, Cluster};
 use crate::process::{command, run as run_command, run_tests};
 use crate::steps::{self, Step};
 use crate::tools::Runner;
@@ -112,7 +113,12 @@ fn plan<'a>(
         "unit, contract, property and black-box tests",
         "the failing test's output is above; run it alone with `cargo nextest run -E 'test(NAME)'` \
          or `cargo test NAME`",
-        move || counted(all_tests(root, extent)),
+        move || {
+            let mut tests = all_tests(root, extent);
+            // Ends with this step, also if the step is interrupted.
+            let _cluster = with_postgres(&mut tests, notes);
+            counted(tests)
+        },
     ));
     steps.push(Step::new(
         "cases that wait",
@@ -120,6 +126,39 @@ fn plan<'a>(
         || waiting::print(root),
     ));
     steps
+}
+
+/// Gives the tests a `PostgreSQL` of their own; where that cannot be had, leaves out those that need it
+/// and says so.
+fn with_postgres(tests: &mut Command, notes: &Path) -> Option<Cluster> {
+    match Cluster::start() {
+        Ok(cluster) => {
+            tests.env(postgres::VARIABLE, cluster.folder());
+            Some(cluster)
+        }
+        Err(error) => {
+            let arguments: Vec<_> = tests.get_args().map(std::ffi::OsStr::to_owned).collect();
+            let mut without = Command::new(tests.get_program());
+            for argument in arguments {
+                let workspace = argument == "--workspace";
+                without.arg(argument);
+                if workspace {
+                    without.args(["--exclude", "switchboard-store-postgres"]);
+                }
+            }
+            without.stdin(std::process::Stdio::null());
+            if let Some(folder) = tests.get_current_dir() {
+                without.current_dir(folder);
+            }
+            *tests = without;
+            let note = format!("all tests of the PostgreSQL store were skipped: {error}");
+            println!("{note}");
+            if let Err(error) = std::fs::write(notes.join("store-postgres"), note) {
+                println!("the note about that cannot be left: {error}");
+            }
+            None
+        }
+    }
 }
 
 fn all_tests(root: &Path, extent: Extent) -> Command {

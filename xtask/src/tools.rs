@@ -12,7 +12,7 @@ struct Tool {
     only_for: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         program: "cc",
         package: "build-essential",
@@ -37,6 +37,11 @@ const TOOLS: [Tool; 5] = [
         program: "strace",
         package: "strace",
         only_for: Some("the test that traces the sync before the answer"),
+    },
+    Tool {
+        program: "postgres",
+        package: "postgresql",
+        only_for: Some("all tests of the PostgreSQL store"),
     },
 ];
 
@@ -103,6 +108,9 @@ impl Runner {
 }
 
 fn is_there(root: &Path, tool: &Tool) -> bool {
+    if tool.program == "postgres" {
+        return crate::postgres::programs().is_some();
+    }
     let flag = if tool.program == "strace" {
         "-V"
     } else {

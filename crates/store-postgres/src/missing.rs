@@ -1,0 +1,66 @@
+//! What this store does not serve yet: it is refused where it is asked for, and says so.
+
+use async_trait::async_trait;
+use switchboard_model::{BotId, Error, Result, Timestamp, Workflow, WorkflowId};
+use switchboard_store::{
+    Found, GetOrCreateWorkflow, NewWorkflow, Page, PageRequest, WorkflowFilter, WorkflowStore,
+    WorkflowUpdate,
+};
+
+use crate::PostgresStore;
+
+/// What this store does not serve yet. A server must refuse to start on it while this holds
+/// anything.
+pub const MISSING: &[&str] = &[
+    "workflows",
+    "states of workflows",
+    "events that concern a workflow",
+    "merging two conversations",
+    "threads that move",
+    "edits of messages",
+];
+
+/// The refusal of one of [`MISSING`].
+pub(crate) fn not_served(what: &str) -> Error {
+    Error::Unavailable {
+        reason: format!("PostgreSQL does not serve {what} in this version; use SQLite"),
+    }
+}
+
+#[async_trait]
+impl WorkflowStore for PostgresStore {
+    async fn create_workflow(&self, _: NewWorkflow) -> Result<Workflow> {
+        Err(not_served("workflows"))
+    }
+
+    async fn get_or_create_workflow(&self, _: GetOrCreateWorkflow) -> Result<Found<Workflow>> {
+        Err(not_served("workflows"))
+    }
+
+    async fn get_workflow(&self, _: BotId, _: WorkflowId) -> Result<Option<Workflow>> {
+        Err(not_served("workflows"))
+    }
+
+    async fn list_workflows(
+        &self,
+        _: BotId,
+        _: WorkflowFilter,
+        _: PageRequest,
+    ) -> Result<Page<Workflow>> {
+        Err(not_served("workflows"))
+    }
+
+    async fn update_workflow(
+        &self,
+        _: BotId,
+        _: WorkflowId,
+        _: WorkflowUpdate,
+        _: Timestamp,
+    ) -> Result<Option<Workflow>> {
+        Err(not_served("workflows"))
+    }
+
+    async fn delete_workflow(&self, _: BotId, _: WorkflowId, _: Timestamp) -> Result<bool> {
+        Err(not_served("workflows"))
+    }
+}
