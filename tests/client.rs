@@ -1,6 +1,7 @@
 //! The promise: npm `@botpress/client`, unmodified, drives every operation that is served, as a bot
 //! and as an integration. The assertions are in tests/js/client/, one script a resource.
 
+use crate::support::telegram::{FakeTelegram, TOKEN};
 use crate::support::{Server, node};
 
 async fn script(name: &str) {
@@ -8,6 +9,10 @@ async fn script(name: &str) {
     // visibly, since the integration has no Telegram token.
     let mut server = Server::echo().await;
     server.expect_dead_deliveries();
+    run(&server, name).await;
+}
+
+async fn run(server: &Server, name: &str) {
     let path = format!("client/{name}.mjs");
     let mut command = node::script("--test");
     command
@@ -52,4 +57,13 @@ async fn workflows_as_the_official_client_uses_them() {
 #[tokio::test]
 async fn errors_as_the_official_client_knows_them() {
     script("errors").await;
+}
+
+#[tokio::test]
+async fn every_operation_answers_as_the_official_schemas_say() {
+    let telegram = FakeTelegram::start().await;
+    let builder = Server::builder().telegram(&telegram.url(), TOKEN);
+    let mut server = builder.start().await;
+    server.expect_dead_deliveries(); // Some go to a conversation that is deleted.
+    run(&server, "operations").await;
 }

@@ -4,8 +4,10 @@
 //! took, to stop at the first step that fails with a text that says what to do, and to end with
 //! the number of tests that passed and failed.
 //!
-//! What never happens here: a change to tracked files, a step that is skipped without a word.
+//! What never happens here: a change to tracked files (but by a chore whose work that is), a step
+//! that is skipped without a word.
 
+mod compatibility;
 mod counts;
 mod notes;
 mod postgres;
@@ -25,6 +27,7 @@ Usage: cargo xtask <chore>
 
   test            everything: tools, formatting, clippy, documentation, all tests
   test --quick    for daily work: no clippy, no documentation, no kill rounds
+  compatibility   writes docs/compatibility.md anew
   waiting         the acceptance cases that wait for later work, with the reason
   help            this text
 ";
@@ -35,13 +38,8 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["test"] => test::run(&root(), test::Extent::Full),
         ["test", "--quick"] => test::run(&root(), test::Extent::Quick),
-        ["waiting"] => waiting::print(&root()).map_or_else(
-            |error| {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            },
-            |()| ExitCode::SUCCESS,
-        ),
+        ["compatibility"] => ended(compatibility::write(&root())),
+        ["waiting"] => ended(waiting::print(&root())),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -51,6 +49,16 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    result.map_or_else(
+        |error| {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
 }
 
 /// The repository's root, wherever the command was called from.
