@@ -121,6 +121,15 @@ impl Api {
             .expect("an answer")
     }
 
+    /// Any method, with a body or without.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Answer::of(request).await.expect("an answer")
+    }
+
     /// The conversation of an external id, made if new.
     pub(crate) async fn conversation(&self, external_id: &str) -> Value {
         let body = json!({

@@ -13,7 +13,6 @@ mod errors;
 mod events;
 mod explain;
 mod health;
-mod isolation;
 mod messages;
 mod openapi;
 mod reading;
