@@ -26,6 +26,7 @@ mod order;
 mod race;
 mod readme;
 mod redelivery;
+mod schemathesis;
 mod sdk;
 mod support;
 mod telegram;

@@ -123,6 +123,19 @@ pub(crate) fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tags, D
         .collect())
 }
 
+/// Names of tags, of which there must be one.
+pub(crate) fn names<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    let names = Option::<Vec<String>>::deserialize(deserializer)?;
+    if names.as_ref().is_some_and(Vec::is_empty) {
+        return Err(serde::de::Error::custom(
+            "expected the name of one tag at least; leave it out to mean all",
+        ));
+    }
+    Ok(names)
+}
+
 /// A field that is there, be it `null`.
 pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,

@@ -18,6 +18,7 @@ use crate::page::CachedMeta;
 pub(super) struct CallBody {
     /// `<alias>:<action>` of an integration, or the bot's own.
     #[serde(rename = "type")]
+    #[schema(value_type = schema::Name)]
     kind: String,
     #[schema(value_type = schema::Payload)]
     input: Payload,

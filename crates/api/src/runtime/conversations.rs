@@ -11,7 +11,7 @@ use switchboard_model::{Kind, Tags};
 use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
-use crate::body::{JsonBody, tags};
+use crate::body::{JsonBody, names, tags};
 use crate::caller::Authenticated;
 use crate::openapi::{Dates, Paging, Sorting, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
@@ -29,7 +29,8 @@ pub(super) struct NewBody {
     /// The alias or platform of the integration that it is of, where a bot has several.
     integration_name: Option<String>,
     /// The names of the tags that identify; all, if nothing is said.
-    #[schema(min_items = 1)]
+    #[serde(default, deserialize_with = "names")]
+    #[schema(value_type = Option<Vec<schema::Name>>, min_items = 1)]
     discriminate_by_tags: Option<Vec<String>>,
 }
 
