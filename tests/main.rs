@@ -19,6 +19,7 @@ mod emulator;
 mod examples;
 mod explain;
 mod faq;
+mod guides;
 mod isolation;
 mod kill;
 mod mishaps;

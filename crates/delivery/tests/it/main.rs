@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic as tests may.
 
 mod channel;
+mod examples;
 mod failure;
 mod order;
 mod restart;
