@@ -40,6 +40,11 @@ async fn messages_as_the_official_client_uses_them() {
 }
 
 #[tokio::test]
+async fn history_and_schedules_as_the_official_client_uses_them() {
+    script("incoming").await;
+}
+
+#[tokio::test]
 async fn events_as_the_official_client_uses_them() {
     script("events").await;
 }

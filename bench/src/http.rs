@@ -260,6 +260,7 @@ async fn seed(path: &Path, count: usize) -> Result<Seed> {
                 payload: payload.clone(),
                 tags: Tags::new(),
                 synthetic: false,
+                schedule: None,
             };
             fresh.engine.create_message(&caller, input, None)
         });

@@ -9,8 +9,10 @@ use axum::http::header;
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use switchboard_engine::wire;
-use switchboard_model::{Error, Result, Tags, UserId};
+use switchboard_engine::wire::schema;
+use switchboard_engine::{Schedule, wire};
+use switchboard_model::{Error, Result, Tags, Timestamp, UserId};
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
@@ -158,14 +160,21 @@ impl<'de> Deserialize<'de> for UserRef {
     }
 }
 
-/// Something that is not served yet: whatever it is, only that it is there.
-pub(crate) fn refuse(field: &str, value: Option<&serde::de::IgnoredAny>) -> Result<()> {
-    match value {
-        None => Ok(()),
-        Some(_) => Err(Error::invalid(
-            field,
-            "expected nothing: this is not served yet; leave it out",
-        )),
+/// When something is handed on: at a time or after a delay.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScheduleBody {
+    /// At this time; one that is past means at once.
+    #[schema(value_type = Option<schema::Time>)]
+    date_time: Option<Timestamp>,
+    /// After so many milliseconds.
+    #[schema(minimum = 0)]
+    delay: Option<f64>,
+}
+
+impl ScheduleBody {
+    pub(crate) fn read(self) -> Result<Schedule> {
+        Schedule::new(self.date_time, self.delay)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use switchboard_model::{ConversationId, Error, Kind, Result, Tags, Timestamp, UserId};
 use switchboard_store::{
-    ConversationFilter, CreateConversation, Created, Found, GetOrCreateConversation, Page,
-    PageRequest, Place, SortField, SortOrder,
+    ConversationFilter, CreateConversation, Created, Found, Page, PageRequest, Place, SortField,
+    SortOrder,
 };
 
 use crate::wire::{self, WireConversation, WireUser};
@@ -35,6 +35,10 @@ pub struct ConversationQuery {
     pub after: Option<Timestamp>,
     /// Made at this time or earlier.
     pub before: Option<Timestamp>,
+    /// With at least so many messages.
+    pub min_messages: Option<u32>,
+    /// With at most so many messages.
+    pub max_messages: Option<u32>,
     /// Sorted by.
     pub sort: SortField,
     /// In this order.
@@ -76,17 +80,7 @@ impl Engine {
         input: ConversationInput,
         by: Option<&[String]>,
     ) -> Result<Found<WireConversation>> {
-        let tags = check::new_tags(caller, input.tags)?;
-        let command = GetOrCreateConversation {
-            id: self.new_conversation_id(),
-            identity: check::identity(caller, &tags, by)?,
-            place: self
-                .place(caller, input.channel, &tags, input.integration.as_deref())
-                .await?,
-            tags,
-            participants: Vec::new(),
-            now: self.env().now(),
-        };
+        let command = self.meant(caller, input, by).await?;
         let found = self.store().get_or_create_conversation(command).await?;
         Ok(Found {
             value: WireConversation::new(&caller.view(), found.value),
@@ -133,6 +127,8 @@ impl Engine {
             participants: query.participants,
             after: query.after,
             before: query.before,
+            min_messages: query.min_messages,
+            max_messages: query.max_messages,
             sort: query.sort,
             order: query.order,
         };
@@ -240,7 +236,7 @@ impl Engine {
         Err(not_a_participant(caller, user))
     }
 
-    async fn place(
+    pub(crate) async fn place(
         &self,
         caller: &Caller,
         channel: String,

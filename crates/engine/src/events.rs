@@ -4,10 +4,10 @@ use switchboard_model::{
     ConversationId, Error, Event, EventId, EventStatus, Json, Kind, MessageId, Result, UserId,
     WorkflowId,
 };
-use switchboard_store::{EventFilter, NewEvent, Page, PageRequest};
+use switchboard_store::{Canceled, EventFilter, NewEvent, Page, PageRequest};
 
 use crate::wire::WireEvent;
-use crate::{Caller, Engine, check, visible};
+use crate::{Caller, Engine, Schedule, check, visible};
 
 /// An event that a caller makes. Its type is named in the caller's view.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct EventInput {
     pub message: Option<MessageId>,
     /// The workflow it concerns: if that is listening, it goes on.
     pub workflow: Option<WorkflowId>,
+    /// When it is delivered, if not at once.
+    pub schedule: Option<Schedule>,
 }
 
 /// Which events a caller asks for.
@@ -68,6 +70,7 @@ impl Engine {
         {
             return Err(Error::reference("workflowId", Kind::Workflow, id));
         }
+        let now = self.env().now();
         let event = NewEvent {
             id: self.new_event_id(),
             delivery: self.new_delivery_id(),
@@ -78,10 +81,31 @@ impl Engine {
             user: input.user,
             message: input.message,
             workflow: input.workflow,
-            now: self.env().now(),
+            due: input.schedule.map(|schedule| schedule.due(now)),
+            now,
         };
         let event = self.store().create_event(event).await?;
         Ok(WireEvent::new(&caller.view(), event))
+    }
+
+    /// Cancels an event that is scheduled. Doing it again changes nothing.
+    pub async fn cancel_event(&self, caller: &Caller, id: EventId) -> Result<()> {
+        let missing = || Error::not_found(Kind::Event, id);
+        // Who may see an event never changes, so that this look cannot be overtaken.
+        if caller.integration.is_some() {
+            self.seen_event(caller, id).await?.ok_or_else(missing)?;
+        }
+        match self.store().cancel_event(caller.bot, id).await? {
+            Canceled::Canceled => Ok(()),
+            Canceled::NotScheduled(status) => Err(Error::invalid(
+                "id",
+                format!(
+                    "expected an event that is scheduled; this one is {}, and cannot be canceled",
+                    status.as_str()
+                ),
+            )),
+            Canceled::Missing => Err(missing()),
+        }
     }
 
     /// The event.

@@ -15,11 +15,13 @@ pub mod events;
 mod explain;
 pub mod health;
 pub mod inbound;
+pub mod incoming;
 pub mod keys;
 pub mod messages;
 pub mod platform;
 mod reset;
 mod rotate;
+pub mod schedule;
 pub mod states;
 pub mod users;
 pub mod vault;
@@ -46,6 +48,7 @@ pub use inbound::{
 };
 pub use platform::Definition;
 pub use rotate::{LONGEST_OVERLAP, Rotated};
+pub use schedule::Schedule;
 pub use vault::Vault;
 pub use view::View;
 

@@ -10,7 +10,7 @@ use switchboard_store::{
 };
 
 use crate::wire::WireMessage;
-use crate::{Caller, Engine, check, keys};
+use crate::{Caller, Engine, Schedule, check, keys};
 
 /// The longest idempotency key, in characters.
 const KEY_LIMIT: usize = 255;
@@ -30,6 +30,8 @@ pub struct MessageInput {
     pub tags: Tags,
     /// Whether a program says it in a person's name.
     pub synthetic: bool,
+    /// When it is handed on, if not at once.
+    pub schedule: Option<Schedule>,
 }
 
 /// A key that a caller made up, so that a repeated post does not say the same twice.
@@ -167,6 +169,7 @@ impl Engine {
         };
         self.check_references(caller, Some(input.conversation), Some(input.user), None)
             .await?;
+        let now = self.env().now();
         let command = PostMessage {
             bot: caller.bot,
             message: NewMessage {
@@ -182,7 +185,8 @@ impl Engine {
             discriminate,
             event: self.new_event_id(),
             delivery: self.new_delivery_id(),
-            now: self.env().now(),
+            due: input.schedule.map(|schedule| schedule.due(now)),
+            now,
         };
         match self.store().post_message(command).await? {
             Posted::Stored(found) => Ok(Found {

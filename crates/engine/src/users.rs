@@ -169,7 +169,7 @@ impl Engine {
         Err(no_user(caller, id))
     }
 
-    async fn new_user(&self, caller: &Caller, input: UserInput) -> Result<NewUser> {
+    pub(crate) async fn new_user(&self, caller: &Caller, input: UserInput) -> Result<NewUser> {
         check_looks(input.name.as_deref(), input.picture_url.as_deref())?;
         let tags = check::new_tags(caller, input.tags)?;
         Ok(NewUser {

@@ -28,6 +28,7 @@ pub struct WireConversation {
     integration: String,
     #[schema(value_type = schema::Tags)]
     tags: Tags,
+    message_count: u32,
 }
 
 /// A message.
@@ -228,6 +229,7 @@ impl WireConversation {
             created_at: conversation.created_at,
             updated_at: conversation.updated_at,
             tags: view.shown_tags(&conversation.tags),
+            message_count: conversation.message_count,
             channel: conversation.channel,
             integration: conversation.alias,
         }

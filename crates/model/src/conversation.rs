@@ -19,6 +19,8 @@ pub struct Conversation {
     pub channel: String,
     /// Its tags, as a bot sees them.
     pub tags: Tags,
+    /// How many messages are in it, without those that wait for their time.
+    pub message_count: u32,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its tags last changed.

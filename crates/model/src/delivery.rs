@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryStatus {
+    /// It waits for the time that it was scheduled for.
+    Scheduled,
     /// It waits its turn, or for the next try.
     Queued,
     /// The channel has taken it.

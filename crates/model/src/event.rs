@@ -19,6 +19,24 @@ pub enum EventStatus {
     Ignored,
     /// It could not be delivered; it is kept and can be replayed.
     Failed,
+    /// It waits for its time.
+    Scheduled,
+    /// It was canceled before its time.
+    Canceled,
+}
+
+impl EventStatus {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processed => "processed",
+            Self::Ignored => "ignored",
+            Self::Failed => "failed",
+            Self::Scheduled => "scheduled",
+            Self::Canceled => "canceled",
+        }
+    }
 }
 
 /// What an event carries.

@@ -34,6 +34,8 @@ pub struct Message {
     /// Whether a program said it in a person's name (`origin: synthetic`).
     pub synthetic: bool,
     /// Its place in the conversation, from 1 without gaps by order of commit; deletion leaves gaps.
+    /// An imported one has the place of the one it comes behind; one that waits for its time has none
+    /// yet, and a negative number.
     pub seq: i64,
     /// When it was stored.
     pub created_at: Timestamp,

@@ -5,7 +5,9 @@ use switchboard_model::{
     BotId, DeliveryId, Error, Event, EventId, EventPayload, EventStatus, Json, Kind, Result,
     Timestamp,
 };
-use switchboard_store::{Cursor, EventFilter, EventStore, NewEvent, Page, PageRequest, SortOrder};
+use switchboard_store::{
+    Canceled, Cursor, EventFilter, EventStore, NewEvent, Page, PageRequest, SortOrder,
+};
 
 use crate::connection::{Connection, Id};
 use crate::failure::Done;
@@ -118,6 +120,9 @@ async fn create(tx: &mut Tx, new: &NewEvent) -> Done<Event> {
     if new.workflow.is_some() {
         return Err(not_served("events that concern a workflow").into());
     }
+    if new.due.is_some_and(|due| due > new.now) {
+        return Err(not_served("scheduled events").into());
+    }
     let bot = rows::known_bot(tx, new.bot).await?;
     let conversation = match new.conversation {
         Some(id) => Some(
@@ -218,8 +223,10 @@ async fn list(
         Some(EventStatus::Pending) => query.and("(d.status IS NULL OR d.status < 3)"),
         Some(EventStatus::Processed) => query.and("d.status = 3"),
         Some(EventStatus::Failed) => query.and("d.status > 3"),
-        // Only the API says so of an event, never this store.
-        Some(EventStatus::Ignored) => return Ok(Page::empty()),
+        // Only the API says so of an event, or schedules, which this store does not serve.
+        Some(EventStatus::Ignored | EventStatus::Scheduled | EventStatus::Canceled) => {
+            return Ok(Page::empty());
+        }
     }
     let place = |event: &EventRow| Cursor {
         at: event.id,
@@ -244,6 +251,10 @@ impl EventStore for PostgresStore {
     async fn create_event(&self, event: NewEvent) -> Result<Event> {
         self.write(event, |tx, event| Box::pin(create(tx, event)))
             .await
+    }
+
+    async fn cancel_event(&self, _: BotId, _: EventId) -> Result<Canceled> {
+        Err(not_served("scheduled events"))
     }
 
     async fn get_event(&self, bot: BotId, id: EventId) -> Result<Option<Event>> {

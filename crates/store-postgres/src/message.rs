@@ -26,7 +26,9 @@ const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user_id, outgoing, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING id";
-const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = $2 WHERE id = $1";
+const TAKE_SEQ: &str = "UPDATE conversation
+    SET next_seq = $2, message_count = message_count + 1 WHERE id = $1";
+const UNCOUNT: &str = "UPDATE conversation SET message_count = message_count - 1 WHERE id = $1";
 const UPDATE: &str = "UPDATE message SET tags = $2, payload = $3, updated_at = $4 WHERE id = $1";
 // The row stays with its once key, so that a redelivery does not bring it back.
 const DELETE: &str = "UPDATE message
@@ -89,6 +91,7 @@ pub(crate) async fn insert(
 ) -> Done<i64> {
     let seq = conversation.next_seq;
     conversation.next_seq += 1;
+    conversation.value.message_count += 1;
     tx.execute(TAKE_SEQ, &[&conversation.id, &conversation.next_seq])
         .await?;
     let tags = draft.tags.clone().without_empty();
@@ -148,6 +151,9 @@ pub(crate) async fn send(
 }
 
 async fn post(tx: &mut Tx, command: &PostMessage) -> Done<Posted> {
+    if command.due.is_some_and(|due| due > command.now) {
+        return Err(not_served("scheduled messages").into());
+    }
     let bot = rows::known_bot(tx, command.bot).await?;
     if let Discriminate::ByKey(key) = command.discriminate
         && let Some(posted) = known_key(tx, command.bot, bot, key).await?
@@ -347,6 +353,7 @@ async fn delete(tx: &mut Tx, bot: BotId, id: MessageId, now: Timestamp) -> Done<
         return Ok(false);
     };
     tx.execute(DELETE, &[&message.id, &now.as_millis()]).await?;
+    tx.execute(UNCOUNT, &[&message.conversation]).await?;
     let pairs = tags::digest_set(&message.value.tags);
     MESSAGES
         .replace(

@@ -1,10 +1,10 @@
 //! What this store does not serve yet: it is refused where it is asked for, and says so.
 
 use async_trait::async_trait;
-use switchboard_model::{BotId, Error, Result, Timestamp, Workflow, WorkflowId};
+use switchboard_model::{BotId, Error, Message, Result, Timestamp, Workflow, WorkflowId};
 use switchboard_store::{
-    Found, GetOrCreateWorkflow, NewWorkflow, Page, PageRequest, WorkflowFilter, WorkflowStore,
-    WorkflowUpdate,
+    Found, GetOrCreateWorkflow, ImportMessages, IncomingStore, InitializeIncoming, Initialized,
+    NewWorkflow, Page, PageRequest, WorkflowFilter, WorkflowStore, WorkflowUpdate,
 };
 
 use crate::PostgresStore;
@@ -18,12 +18,27 @@ pub const MISSING: &[&str] = &[
     "merging two conversations",
     "threads that move",
     "edits of messages",
+    "messages with all that they belong to in one",
+    "imported messages",
+    "scheduled messages",
+    "scheduled events",
 ];
 
 /// The refusal of one of [`MISSING`].
 pub(crate) fn not_served(what: &str) -> Error {
     Error::Unavailable {
         reason: format!("PostgreSQL does not serve {what} in this version; use SQLite"),
+    }
+}
+
+#[async_trait]
+impl IncomingStore for PostgresStore {
+    async fn initialize_incoming(&self, _: InitializeIncoming) -> Result<Initialized> {
+        Err(not_served("messages with all that they belong to in one"))
+    }
+
+    async fn import_messages(&self, _: ImportMessages) -> Result<Vec<Found<Message>>> {
+        Err(not_served("imported messages"))
     }
 }
 

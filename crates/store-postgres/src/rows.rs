@@ -99,7 +99,8 @@ macro_rules! select_conversation {
     () => {
         "
     SELECT c.id, c.bot, c.integration, c.aliases, c.next_seq, c.public, b.public, i.public,
-        i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL
+        i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL,
+        c.message_count
     FROM conversation c JOIN bot b ON b.id = c.bot
     JOIN integration i ON i.id = c.integration"
     };
@@ -124,6 +125,7 @@ pub(crate) fn conversation(row: &Row) -> Done<ConversationRow> {
             alias: row.try_get(8)?,
             channel: row.try_get(9)?,
             tags: tags(row, 10)?,
+            message_count: u32::try_from(row.try_get::<_, i32>(14)?).unwrap_or(0),
             created_at: time(row, 11)?,
             updated_at: time(row, 12)?,
         },

@@ -8,7 +8,10 @@ use tokio_postgres::Client;
 use crate::failure::{Done, Failure};
 
 /// Each migration takes the database from the version of its place to the next.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_counts.sql"),
+];
 
 /// The first version with `pg_xact_status` of 64-bit numbers.
 const OLDEST_SERVER: i32 = 130_000;

@@ -231,6 +231,18 @@ fn look(connection: &Connection, command: &GetOrCreateConversation) -> Done<Opti
 }
 
 fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateConversation) -> Done<Found<Conversation>> {
+    let (row, created) = find_or_make(tx, command)?;
+    Ok(Found {
+        value: row.value,
+        created,
+    })
+}
+
+/// Does a get-or-create. Tells whether the conversation is new.
+pub(crate) fn find_or_make(
+    tx: &mut Tx<'_>,
+    command: &GetOrCreateConversation,
+) -> Done<(ConversationRow, bool)> {
     if command.identity.is_empty() {
         return Err(no_identity().into());
     }
@@ -245,10 +257,7 @@ fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateConversation) -> Done<Fou
         command.now,
     )?;
     participant::join_all(tx.connection, scope.bot, row.id, &command.participants)?;
-    Ok(Found {
-        value: row.value,
-        created,
-    })
+    Ok((row, created))
 }
 
 /// An empty identity would mean any conversation.

@@ -16,7 +16,8 @@ use crate::failure::{Done, Failure};
 use crate::outbox::lost;
 use crate::writer::Tx;
 use crate::{
-    SqliteStore, conversation, event, message, outbox, record, rows, state, user, workflow,
+    SqliteStore, conversation, event, message, outbox, record, rows, schedule, state, user,
+    workflow,
 };
 
 const DESTINATION: &str = "SELECT id FROM integration WHERE public = ?1";
@@ -64,7 +65,7 @@ fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
 
 fn next_due(connection: &Connection, destination: i64, again: bool) -> Done<Option<Timestamp>> {
     let mut next = None;
-    for sql in [NEXT_FIRST, NEXT_LOST]
+    for sql in [NEXT_FIRST, NEXT_LOST, schedule::NEXT]
         .into_iter()
         .chain(again.then_some(NEXT_AGAIN))
     {
@@ -92,6 +93,7 @@ fn claim(tx: &mut Tx<'_>, claim: Claim) -> Done<Claimed> {
     let destination =
         destination(connection, claim.lane)?.ok_or_else(|| rows::gone("an integration"))?;
     lost::expired(tx, destination, claim)?;
+    schedule::come_due(tx, destination, claim.now)?;
     let now = claim.now.as_millis();
     let again = claim.again.min(claim.limit);
     let keys = [

@@ -6,14 +6,16 @@ use switchboard_model::{
     BotId, DeliveryId, Error, Event, EventId, EventPayload, EventStatus, Json, Kind, Result,
     Timestamp,
 };
-use switchboard_store::{Cursor, EventFilter, EventStore, NewEvent, Page, PageRequest, SortOrder};
+use switchboard_store::{
+    Canceled, Cursor, EventFilter, EventStore, NewEvent, Page, PageRequest, SortOrder,
+};
 
 use crate::failure::Done;
 use crate::outbox::{self, Enqueue};
 use crate::query::{self, Query};
 use crate::rows::{self, EventRow};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, message, user, workflow};
+use crate::{SqliteStore, conversation, message, schedule, user, workflow};
 
 const INSERT: &str = "INSERT INTO event
     (public, bot, kind, payload, conversation, user, message, once, created_at, workflow)
@@ -29,6 +31,21 @@ const OF_CONVERSATION: &str = "e.id IN (
     SELECT x.id FROM message y CROSS JOIN event x ON x.message = y.id
         WHERE y.conversation = ? AND x.payload IS NULL)";
 
+// What waits for the bot is found in the lines of the outbox, and apart from them where it has none.
+const PENDING: &str = "e.id IN (
+    SELECT event FROM delivery
+        WHERE destination = 0 AND status < 3 AND conversation IS NOT NULL
+    UNION ALL
+    SELECT event FROM delivery
+        WHERE destination = 0 AND status = 1 AND trying_since IS NULL AND conversation IS NULL
+    UNION ALL
+    SELECT event FROM delivery
+        WHERE destination = 0 AND status = 1 AND trying_since IS NOT NULL AND conversation IS NULL
+    UNION ALL
+    SELECT event FROM delivery WHERE destination = 0 AND status = 2 AND conversation IS NULL)";
+const FAILED: &str = "e.id IN
+    (SELECT event FROM delivery WHERE bot = ? AND status > 3 AND event IS NOT NULL)";
+
 /// An event to insert.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Draft<'a> {
@@ -43,6 +60,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) message: Option<i64>,
     pub(crate) workflow: Option<i64>,
     pub(crate) once: Option<[u8; 16]>,
+    /// None: it is delivered now.
+    pub(crate) due: Option<Timestamp>,
     pub(crate) now: Timestamp,
 }
 
@@ -75,7 +94,10 @@ pub(crate) fn insert(tx: &mut Tx<'_>, draft: &Draft<'_>) -> Done<i64> {
         message: None,
         now: draft.now,
     };
-    outbox::enqueue(tx, new)?;
+    match draft.due {
+        Some(due) => schedule::event(tx, new, due)?,
+        None => outbox::enqueue(tx, new)?,
+    }
     Ok(id)
 }
 
@@ -175,13 +197,30 @@ fn create(tx: &mut Tx<'_>, new: &NewEvent) -> Done<Event> {
         message,
         workflow: named.as_ref().map(|named| named.id),
         once: None,
+        due: new.due.filter(|due| *due > new.now),
         now: new.now,
     };
     let id = insert(tx, &draft)?;
-    if let Some(named) = named {
+    if let Some(named) = named
+        && draft.due.is_none()
+    {
         workflow::wake(tx, named.id, new.now)?;
     }
     by_number(tx.connection, id)?.ok_or_else(|| rows::gone("a new event"))
+}
+
+fn cancel(tx: &mut Tx<'_>, bot: BotId, id: EventId) -> Done<Canceled> {
+    let Some(event) = get(tx.connection, bot, id)? else {
+        return Ok(Canceled::Missing);
+    };
+    Ok(match event.status {
+        EventStatus::Scheduled => {
+            schedule::cancel_event(tx.connection, id)?;
+            Canceled::Canceled
+        }
+        EventStatus::Canceled => Canceled::Canceled,
+        status => Canceled::NotScheduled(status),
+    })
 }
 
 fn get(connection: &Connection, bot: BotId, id: EventId) -> Done<Option<Event>> {
@@ -190,6 +229,38 @@ fn get(connection: &Connection, bot: BotId, id: EventId) -> Done<Option<Event>> 
         Some(row) => fill(connection, row),
         None => Ok(None),
     }
+}
+
+/// Keeps to events of a status, found where those of that status are.
+fn of_status(query: &mut Query, status: EventStatus, bot: i64) {
+    const SCHEDULED: &str =
+        "e.id IN (SELECT event FROM schedule WHERE bot = ? AND event IS NOT NULL)";
+    match status {
+        EventStatus::Pending => {
+            query.and("(d.status IS NULL OR d.status < 3) AND s.id IS NULL");
+            query.and(PENDING);
+        }
+        EventStatus::Processed => query.and("d.status = 3"),
+        EventStatus::Failed => {
+            query.and("d.status > 3");
+            query.and_value(FAILED, bot);
+        }
+        EventStatus::Scheduled => {
+            query.and("s.due_at IS NOT NULL");
+            query.and_value(SCHEDULED, bot);
+        }
+        EventStatus::Canceled => {
+            query.and("s.id IS NOT NULL AND s.due_at IS NULL");
+            query.and_value(SCHEDULED, bot);
+        }
+        // Only the API says so of an event, never this store.
+        EventStatus::Ignored => query.and("false"),
+    }
+}
+
+/// A text that comes after all that start with `prefix`.
+fn after_prefix(prefix: &str) -> String {
+    format!("{prefix}{}", char::MAX)
 }
 
 fn list(
@@ -206,8 +277,18 @@ fn list(
     query.and("(e.payload IS NOT NULL OR m.deleted_at IS NULL)");
     query.and("(e.kind <> 'workflow_update' OR w.id IS NOT NULL)");
     // The plus keeps the bot's index out where a shorter way is known.
-    let narrow =
-        filter.conversation.is_some() || filter.message.is_some() || filter.workflow.is_some();
+    let announcements = filter.kind_prefix.is_none()
+        && filter
+            .kind
+            .as_deref()
+            .is_none_or(|kind| kind == Event::MESSAGE_CREATED);
+    let narrow = filter.conversation.is_some()
+        || filter.message.is_some()
+        || filter.workflow.is_some()
+        || (filter.user.is_some() && !announcements)
+        || filter
+            .status
+            .is_some_and(|status| status != EventStatus::Processed);
     query.and_value(if narrow { "+e.bot = ?" } else { "e.bot = ?" }, bot_number);
     if let Some(id) = filter.conversation {
         let Some(conversation) = conversation::number(connection, bot_number, id)? else {
@@ -235,17 +316,21 @@ fn list(
     }
     if let Some(kind) = &filter.kind {
         query.and_value("e.kind = ?", kind.clone());
+        if kind != Event::MESSAGE_CREATED {
+            query.and("e.payload IS NOT NULL");
+        }
     }
     if let Some(prefix) = &filter.kind_prefix {
+        // An announcement has no prefix. The range lets the index be used.
+        query.and("e.payload IS NOT NULL");
+        query.and_values(
+            "e.kind >= ? AND e.kind < ?",
+            [prefix.clone(), after_prefix(prefix)],
+        );
         query.and_value("instr(e.kind, ?) = 1", prefix.clone());
     }
-    match filter.status {
-        None => {}
-        Some(EventStatus::Pending) => query.and("(d.status IS NULL OR d.status < 3)"),
-        Some(EventStatus::Processed) => query.and("d.status = 3"),
-        Some(EventStatus::Failed) => query.and("d.status > 3"),
-        // Only the API says so of an event, never this store.
-        Some(EventStatus::Ignored) => return Ok(query::empty()),
+    if let Some(status) = filter.status {
+        of_status(&mut query, status, bot_number);
     }
     let page = query.page(
         connection,
@@ -272,6 +357,10 @@ fn list(
 impl EventStore for SqliteStore {
     async fn create_event(&self, event: NewEvent) -> Result<Event> {
         self.write(move |tx| create(tx, &event)).await
+    }
+
+    async fn cancel_event(&self, bot: BotId, id: EventId) -> Result<Canceled> {
+        self.write(move |tx| cancel(tx, bot, id)).await
     }
 
     async fn get_event(&self, bot: BotId, id: EventId) -> Result<Option<Event>> {

@@ -127,6 +127,7 @@ pub(crate) fn end(tx: &mut Tx<'_>, state: i64, now: Timestamp) -> Done<()> {
         message: None,
         workflow: subject.workflow,
         once: None,
+        due: None,
         now,
     };
     event::insert(tx, &draft)?;

@@ -149,6 +149,7 @@ impl Intake<'_> {
             message,
             workflow: None,
             once,
+            due: None,
             now: self.batch.now,
         };
         event::insert(tx, &draft)?;

@@ -13,19 +13,23 @@ use switchboard_store::{
     MessageVersion, Page, PageRequest, PostMessage, Posted, SortOrder,
 };
 
-use crate::failure::Done;
+use crate::failure::{Done, Failure};
 use crate::outbox::{self, Enqueue};
-use crate::query::{self, Query};
+use crate::query::{self, Query, Walk};
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{self, MESSAGES, Surplus};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, participant, user, version};
+use crate::{SqliteStore, conversation, event, participant, schedule, user, version};
 
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)";
-const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
+const TAKE_SEQ: &str =
+    "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
+const UNCOUNT: &str = "UPDATE conversation SET message_count = message_count - 1 WHERE id = ?1";
+const FOUND_PLACE: &str = "UPDATE message SET seq = ?2, updated_at = ?3 WHERE id = ?1";
+const WAITS: &str = "UPDATE message SET seq = -id WHERE id = ?1";
 const UPDATE: &str = "UPDATE message SET tags = ?2, payload = ?3, updated_at = ?4 WHERE id = ?1";
 // The row stays with its once key, so that a redelivery does not bring it back.
 const DELETE: &str = "UPDATE message
@@ -45,8 +49,14 @@ const BY_ONCE: &str = concat!(
 );
 const AFTER: &str = concat!(
     rows::select_message!(),
-    " WHERE m.conversation = ?1 AND m.seq > ?2 AND m.deleted_at IS NULL ORDER BY m.seq LIMIT ?3"
+    " WHERE m.conversation = ?1 AND m.seq > ?2 AND m.deleted_at IS NULL AND NOT m.imported
+    ORDER BY m.seq LIMIT ?3"
 );
+const TAGGED: &str = "SELECT t.item FROM conversation c
+    CROSS JOIN message_tag t ON t.scope = c.id AND t.pair = ?2
+    WHERE c.bot = ?1 AND c.deleted_at IS NULL LIMIT ?3";
+/// Above this many candidates a list walks in its own order and checks each row instead.
+const CANDIDATES: usize = 10_000;
 const INTEGRATION: &str = "SELECT active, alias FROM integration WHERE id = ?1";
 const KEY: &str = "SELECT request, message FROM idempotency WHERE bot = ?1 AND key = ?2";
 const REMEMBER_KEY: &str = "INSERT OR REPLACE INTO idempotency (bot, key, request, message, at)
@@ -92,14 +102,49 @@ pub(crate) fn insert(
     conversation: &mut ConversationRow,
     draft: Draft<'_>,
 ) -> Done<i64> {
-    let connection = tx.connection;
+    let seq = take_place(tx.connection, conversation)?;
+    let id = insert_at(tx, conversation, seq, draft)?;
+    tx.conversation_changed(conversation.value.id);
+    Ok(id)
+}
+
+/// The next place of a conversation, for a message that is said in it now.
+fn take_place(connection: &Connection, conversation: &mut ConversationRow) -> Done<i64> {
     let seq = conversation.next_seq;
     conversation.next_seq += 1;
+    conversation.value.message_count += 1;
     rows::execute(
         connection,
         TAKE_SEQ,
         [conversation.id, conversation.next_seq],
     )?;
+    Ok(seq)
+}
+
+/// Gives a message that waited for its time its place.
+pub(crate) fn arrive(
+    tx: &mut Tx<'_>,
+    conversation: &mut ConversationRow,
+    message: i64,
+    now: Timestamp,
+) -> Done<()> {
+    let seq = take_place(tx.connection, conversation)?;
+    rows::execute(
+        tx.connection,
+        FOUND_PLACE,
+        params![message, seq, now.as_millis()],
+    )?;
+    tx.conversation_changed(conversation.value.id);
+    Ok(())
+}
+
+fn insert_at(
+    tx: &mut Tx<'_>,
+    conversation: &ConversationRow,
+    seq: i64,
+    draft: Draft<'_>,
+) -> Done<i64> {
+    let connection = tx.connection;
     let tags = draft.tags.clone().without_empty();
     let id = rows::insert(
         connection,
@@ -121,7 +166,6 @@ pub(crate) fn insert(
     )?;
     MESSAGES.add(connection, conversation.id, id, &tags)?;
     participant::join(connection, conversation.id, draft.user)?;
-    tx.conversation_changed(conversation.value.id);
     Ok(id)
 }
 
@@ -191,14 +235,13 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
         once: None,
         now: command.now,
     };
-    let message = insert(tx, &mut conversation, draft)?;
-    match new.direction {
-        Direction::Outgoing => send(tx, &conversation, message, command.delivery, command.now)?,
-        Direction::Incoming => {
-            let ids = (command.event, command.delivery);
-            announce(tx, &conversation, user, message, ids, command.now)?;
+    let message = match command.due.filter(|due| *due > command.now) {
+        Some(due) => {
+            let ids = (command.delivery, command.event);
+            wait(tx, &conversation, draft, ids, due)?
         }
-    }
+        None => say(tx, &mut conversation, draft, command)?,
+    };
     if let Discriminate::ByKey(key) = command.discriminate {
         rows::execute(
             tx.connection,
@@ -217,6 +260,38 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
         value: message.value,
         created: true,
     }))
+}
+
+/// Stores a message at the next place of its conversation and hands it on.
+fn say(
+    tx: &mut Tx<'_>,
+    conversation: &mut ConversationRow,
+    draft: Draft<'_>,
+    command: &PostMessage,
+) -> Done<i64> {
+    let message = insert(tx, conversation, draft)?;
+    match draft.direction {
+        Direction::Outgoing => send(tx, conversation, message, command.delivery, command.now)?,
+        Direction::Incoming => {
+            let ids = (command.event, command.delivery);
+            announce(tx, conversation, draft.user, message, ids, command.now)?;
+        }
+    }
+    Ok(message)
+}
+
+/// Stores a message that waits for its time, and has no place until then.
+fn wait(
+    tx: &mut Tx<'_>,
+    conversation: &ConversationRow,
+    draft: Draft<'_>,
+    ids: (DeliveryId, EventId),
+    due: Timestamp,
+) -> Done<i64> {
+    let message = insert_at(tx, conversation, i64::MIN, draft)?;
+    rows::execute(tx.connection, WAITS, [message])?;
+    schedule::message(tx, conversation, message, draft.direction, ids, due)?;
+    Ok(message)
 }
 
 /// Tells the bot of an incoming message, by an event and its delivery with these ids.
@@ -239,6 +314,7 @@ pub(crate) fn announce(
         message: Some(message),
         workflow: None,
         once: None,
+        due: None,
         now,
     };
     event::insert(tx, &new)?;
@@ -267,7 +343,7 @@ fn known_key(
 }
 
 /// The first message of a conversation whose tags contain every pair.
-fn find(
+pub(crate) fn find(
     connection: &Connection,
     conversation: i64,
     identity: &Tags,
@@ -358,6 +434,11 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bo
     rows::execute(tx.connection, DELETE, params![message.id, now.as_millis()])?;
     version::forget(tx.connection, message.id)?;
     let conversation = conversation_of(tx.connection, message.id)?;
+    if message.value.seq < 0 {
+        schedule::forget_message(tx.connection, message.id)?;
+    } else {
+        rows::execute(tx.connection, UNCOUNT, [conversation])?;
+    }
     let pairs = tags::digest_set(&message.value.tags);
     MESSAGES.replace(
         tx.connection,
@@ -370,6 +451,30 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bo
     Ok(true)
 }
 
+/// The messages of a bot that may have all of `tags`, as a JSON array; none if they are too many to be
+/// worth listing. Tags are kept by conversation, so that this is one look into each: an index over
+/// the whole bot would cost each ingest a page.
+fn candidates(connection: &Connection, bot: i64, tags: &Tags) -> Done<Option<String>> {
+    let Some(pair) = tags::digests(tags).into_iter().next() else {
+        return Ok(None);
+    };
+    let limit = rows::as_limit(CANDIDATES + 1);
+    let keys = params![bot, pair, limit];
+    let found: Vec<i64> = rows::all(connection, TAGGED, keys, |row| row.get(0))?;
+    if found.len() > CANDIDATES {
+        return Ok(None);
+    }
+    serde_json::to_string(&found)
+        .map(Some)
+        .map_err(Failure::damage)
+}
+
+/// The time of a message, deleted or not: a page may have ended with it.
+fn said_at(connection: &Connection, message: i64) -> Done<i64> {
+    const SQL: &str = "SELECT created_at FROM message WHERE id = ?1";
+    Ok(rows::value(connection, SQL, [message])?.unwrap_or(i64::MAX))
+}
+
 fn list(
     connection: &Connection,
     bot: BotId,
@@ -380,7 +485,7 @@ fn list(
         return Ok(query::empty());
     };
     let mut query = Query::new(rows::select_message!());
-    query.and("m.deleted_at IS NULL AND c.deleted_at IS NULL");
+    query.and("m.deleted_at IS NULL AND c.deleted_at IS NULL AND m.seq >= 0");
     let by_place = filter.conversation.is_some();
     if let Some(id) = filter.conversation {
         let Some(conversation) = conversation::number(connection, bot_number, id)? else {
@@ -397,6 +502,9 @@ fn list(
         } else {
             query.and_value("m.conversation = ?", conversation);
         }
+    } else if let Some(candidates) = candidates(connection, bot_number, &filter.tags)? {
+        query.and_value("m.id IN (SELECT value FROM json_each(?))", candidates);
+        query.and_value("+m.bot = ?", bot_number);
     } else {
         query.and_value("m.bot = ?", bot_number);
     }
@@ -412,17 +520,34 @@ fn list(
     if let Some(before) = filter.before {
         query.and_value("m.created_at <= ?", before.as_millis());
     }
-    let column = if by_place { "m.seq" } else { "m.id" };
-    let page = query.page(
+    let columns: &[&str] = if by_place {
+        &["m.seq", "m.created_at", "m.id"]
+    } else {
+        &["m.created_at", "m.id"]
+    };
+    let after = match page.after {
+        Some(cursor) if by_place => Some(vec![
+            cursor.at,
+            said_at(connection, cursor.row)?,
+            cursor.row,
+        ]),
+        after => after.map(|cursor| vec![cursor.at, cursor.row]),
+    };
+    let walk = Walk {
+        columns,
+        order: SortOrder::Descending,
+        after,
+        limit: page.limit,
+    };
+    let page = query.walk(
         connection,
-        (column, "m.id", SortOrder::Descending),
-        page,
+        walk,
         rows::message,
         |message| Cursor {
             at: if by_place {
                 message.value.seq
             } else {
-                message.id
+                message.value.created_at.as_millis()
             },
             row: message.id,
         },

@@ -45,32 +45,55 @@ impl Query {
     /// The page that follows the request's cursor in the order of (`at`, `row`). Rows that `keep`
     /// refuses are passed over.
     pub(crate) fn page<T>(
-        mut self,
+        self,
         connection: &Connection,
         (at, row, order): (&'static str, &'static str, SortOrder),
         request: PageRequest,
         map: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
         place: impl Fn(&T) -> Cursor,
+        keep: impl FnMut(&T) -> Done<bool>,
+    ) -> Done<Page<T>> {
+        let after = request.after.map(|cursor| vec![cursor.at, cursor.row]);
+        let walk = Walk {
+            columns: &[at, row],
+            order,
+            after,
+            limit: request.limit,
+        };
+        self.walk(connection, walk, map, place, keep)
+    }
+
+    /// The page that a walk gives. Rows that `keep` refuses are passed over.
+    pub(crate) fn walk<T>(
+        mut self,
+        connection: &Connection,
+        walk: Walk<'_>,
+        map: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        place: impl Fn(&T) -> Cursor,
         mut keep: impl FnMut(&T) -> Done<bool>,
     ) -> Done<Page<T>> {
-        let (compare, direction) = match order {
+        let (compare, direction) = match walk.order {
             SortOrder::Ascending => (">", " ASC"),
             SortOrder::Descending => ("<", " DESC"),
         };
-        if let Some(cursor) = request.after {
-            for piece in [" AND (", at, ", ", row, ") ", compare, " (?, ?)"] {
+        if let Some(after) = walk.after {
+            let columns = walk.columns.join(", ");
+            let marks = vec!["?"; walk.columns.len()].join(", ");
+            for piece in [" AND (", &columns, ") ", compare, " (", &marks, ")"] {
                 self.sql.push_str(piece);
             }
-            self.values.push(cursor.at.into());
-            self.values.push(cursor.row.into());
+            self.values.extend(after.into_iter().map(Value::from));
         }
-        for piece in [" ORDER BY ", at, direction, ", ", row, direction] {
-            self.sql.push_str(piece);
+        for (number, column) in walk.columns.iter().enumerate() {
+            self.sql
+                .push_str(if number == 0 { " ORDER BY " } else { ", " });
+            self.sql.push_str(column);
+            self.sql.push_str(direction);
         }
 
         let mut statement = connection.prepare_cached(&self.sql)?;
         let mut found = statement.query(params_from_iter(self.values))?;
-        let limit = request.limit.max(1);
+        let limit = walk.limit.max(1);
         let mut items = Vec::new();
         while let Some(row) = found.next()? {
             let item = map(row)?;
@@ -86,6 +109,16 @@ impl Query {
         }
         Ok(Page { items, next: None })
     }
+}
+
+/// An order, and where to go on in it.
+pub(crate) struct Walk<'a> {
+    /// What decides, the first first. Together they tell rows apart.
+    pub(crate) columns: &'a [&'static str],
+    pub(crate) order: SortOrder,
+    /// A value for each column.
+    pub(crate) after: Option<Vec<i64>>,
+    pub(crate) limit: usize,
 }
 
 /// A page without items.

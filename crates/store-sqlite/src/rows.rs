@@ -130,7 +130,8 @@ macro_rules! select_conversation {
     () => {
         "
     SELECT c.id, c.bot, c.integration, c.aliases, c.next_seq, c.public, b.public, i.public,
-        i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL
+        i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL,
+        c.message_count
     FROM conversation c CROSS JOIN bot b ON b.id = c.bot
     CROSS JOIN integration i ON i.id = c.integration"
     };
@@ -155,6 +156,7 @@ pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
             alias: row.get(8)?,
             channel: row.get(9)?,
             tags: tags(row, 10)?,
+            message_count: row.get(14)?,
             created_at: time(row, 11)?,
             updated_at: time(row, 12)?,
         },
@@ -207,7 +209,14 @@ macro_rules! select_message {
 pub(crate) use select_message;
 
 pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Numbered<Message>> {
+    let seq: i64 = row.get(9)?;
     let delivery = match row.get::<_, Option<u8>>(12)? {
+        None if seq < 0 => Some(DeliveryReport {
+            status: DeliveryStatus::Scheduled,
+            attempts: 0,
+            error: None,
+            uncertain: 0,
+        }),
         Some(status) => Some(DeliveryReport {
             status: report_status(status),
             attempts: row.get(13)?,
@@ -231,7 +240,7 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Numbered<Message>> {
             payload: json(row, 6)?,
             tags: tags(row, 7)?,
             synthetic: row.get(8)?,
-            seq: row.get(9)?,
+            seq,
             created_at: time(row, 10)?,
             updated_at: time(row, 11)?,
             delivery,
@@ -265,12 +274,14 @@ macro_rules! select_event {
     () => {
         "
     SELECT e.id, e.conversation, e.user, e.message, e.public, b.public, e.kind, e.payload,
-        c.public, u.public, m.public, d.status, d.error, e.created_at, e.workflow, w.public
+        c.public, u.public, m.public, d.status, d.error, e.created_at, e.workflow, w.public,
+        s.id IS NOT NULL, s.due_at
     FROM event e CROSS JOIN bot b ON b.id = e.bot
     LEFT JOIN conversation c ON c.id = e.conversation
     LEFT JOIN user u ON u.id = e.user
     LEFT JOIN message m ON m.id = e.message
     LEFT JOIN workflow w ON w.id = e.workflow AND w.deleted_at IS NULL
+    LEFT JOIN schedule s ON s.event = e.id
     LEFT JOIN delivery d
         ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.event = e.id)"
     };
@@ -286,6 +297,10 @@ pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
             let cut = error.map(|text| text.chars().take(2000).collect());
             (EventStatus::Failed, cut)
         }
+        _ if row.get(16)? => match row.get::<_, Option<i64>>(17)? {
+            Some(_) => (EventStatus::Scheduled, None),
+            None => (EventStatus::Canceled, None),
+        },
         _ => (EventStatus::Pending, None),
     };
     Ok(EventRow {

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_reset.sql"),
     include_str!("migrations/0003_workflow.sql"),
     include_str!("migrations/0004_changes.sql"),
+    include_str!("migrations/0005_history.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -13,7 +13,7 @@ use crate::failure::Done;
 use crate::state::kind_number;
 use crate::tags::{self, MESSAGES};
 use crate::writer::Tx;
-use crate::{expiry, rows, version, workflow};
+use crate::{expiry, rows, schedule, version, workflow};
 
 /// Rows a call removes, about.
 const ROWS: usize = 500;
@@ -198,6 +198,7 @@ fn of_workflow(
 
 fn remove_event(connection: &Connection, event: i64, now: Timestamp) -> Done<usize> {
     rows::execute(connection, KEEP_EVENT_ONCE, [event, now.as_millis()])?;
+    schedule::forget_event(connection, event)?;
     let deliveries = rows::execute(connection, EVENT_DELIVERIES, [event])?;
     Ok(deliveries + rows::execute(connection, EVENT, [event])?)
 }
@@ -210,6 +211,7 @@ fn remove_message(
     now: Timestamp,
 ) -> Done<usize> {
     rows::execute(connection, KEEP_MESSAGE_ONCE, [message, now.as_millis()])?;
+    schedule::forget_message(connection, message)?;
     let mut removed = rows::execute(connection, MESSAGE_DELIVERIES, [message])?;
     for event in rows::all(connection, ANNOUNCEMENTS, [message], |row| row.get(0))? {
         removed += remove_event(connection, event, now)?;

@@ -203,18 +203,25 @@ fn look(connection: &Connection, command: &GetOrCreateUser) -> Done<Option<User>
 }
 
 fn get_or_create(tx: &mut Tx<'_>, command: &GetOrCreateUser) -> Done<Found<User>> {
+    let (user, created) = find_or_make(tx, command)?;
+    Ok(Found {
+        value: user.value,
+        created,
+    })
+}
+
+/// Does a get-or-create. Tells whether the user is new.
+pub(crate) fn find_or_make(
+    tx: &mut Tx<'_>,
+    command: &GetOrCreateUser,
+) -> Done<(Numbered<User>, bool)> {
     if command.identity.is_empty() {
         return Err(conversation::no_identity().into());
     }
     let new = &command.user;
     let scope = known_scope(tx.connection, new)?;
     let identity = &command.identity;
-    let (user, created) =
-        find_or_insert(tx.connection, scope, new, identity, false, Surplus::Refuse)?;
-    Ok(Found {
-        value: user.value,
-        created,
-    })
+    find_or_insert(tx.connection, scope, new, identity, false, Surplus::Refuse)
 }
 
 pub(crate) fn update(

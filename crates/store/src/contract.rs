@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod delivery;
 pub mod event;
 pub mod identity;
+pub mod incoming;
 pub mod ingest;
 pub mod isolation;
 pub mod limits;
@@ -21,6 +22,7 @@ pub mod merge;
 pub mod message;
 pub mod race;
 pub mod restart;
+pub mod schedule;
 pub mod state;
 pub mod user;
 pub mod workflow;
@@ -53,6 +55,21 @@ macro_rules! contract_tests {
     ($factory:expr) => {
         $crate::contract_tests! { @core $factory }
         $crate::contract_tests! { @modules $factory;
+            incoming:
+                a_message_is_initialized_with_all_that_it_belongs_to
+                an_initialization_happens_whole_or_not_at_all
+                racing_initializations_make_each_once
+                history_is_listed_by_its_time_and_told_to_nobody
+                an_import_is_taken_whole_or_not_at_all
+                racing_imports_make_each_once
+                history_and_what_waits_go_with_a_merge
+                nothing_comes_in_that_refers_to_another_bots;
+            schedule:
+                a_scheduled_event_comes_when_it_is_due
+                a_canceled_event_never_comes
+                a_cancel_and_a_delivery_never_both_win
+                a_scheduled_message_takes_its_place_when_it_is_due
+                what_was_deleted_never_comes;
             merge:
                 a_thread_that_moves_keeps_its_conversation
                 two_conversations_of_one_thread_become_one

@@ -128,6 +128,11 @@ pub struct ConversationFilter {
     pub after: Option<Timestamp>,
     /// Made at this time or earlier.
     pub before: Option<Timestamp>,
+    /// With at least so many messages. The number changes with each message, and is not indexed: a
+    /// list goes through the others.
+    pub min_messages: Option<u32>,
+    /// With at most so many messages.
+    pub max_messages: Option<u32>,
     /// Sorted by.
     pub sort: SortField,
     /// In this order.

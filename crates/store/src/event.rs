@@ -29,8 +29,21 @@ pub struct NewEvent {
     pub message: Option<MessageId>,
     /// The workflow it concerns: if that is listening, it goes on.
     pub workflow: Option<WorkflowId>,
+    /// If this is later than `now`, it is enqueued then, at the end of its line.
+    pub due: Option<Timestamp>,
     /// When.
     pub now: Timestamp,
+}
+
+/// The outcome of [`EventStore::cancel_event`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canceled {
+    /// It is never delivered: by this call, or by an earlier one.
+    Canceled,
+    /// It waits for no time (any more): how far it is. Nothing was written.
+    NotScheduled(EventStatus),
+    /// There is no such event.
+    Missing,
 }
 
 /// Which events to list: newest first.
@@ -58,6 +71,9 @@ pub trait EventStore {
     /// Stores an event and enqueues its delivery. Unknown ids are `ReferenceNotFound` (fields
     /// `conversationId`, `userId`, `messageId`, `workflowId`).
     async fn create_event(&self, event: NewEvent) -> Result<Event>;
+
+    /// Cancels an event that is scheduled. Either this or the delivery happens, never both.
+    async fn cancel_event(&self, bot: BotId, id: EventId) -> Result<Canceled>;
 
     /// The event with this id.
     async fn get_event(&self, bot: BotId, id: EventId) -> Result<Option<Event>>;

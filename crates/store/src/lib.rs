@@ -21,6 +21,7 @@ pub mod contract;
 pub mod conversation;
 pub mod delivery;
 pub mod event;
+pub mod incoming;
 pub mod ingest;
 pub mod message;
 pub mod page;
@@ -44,7 +45,11 @@ pub use delivery::{
     Claim, Claimed, ClaimedDelivery, ConversationChange, DeliveryRecord, DeliveryRecordStatus,
     DeliveryStore, Finish, Lane, LostSends, Outcome, OutgoingMessage, Reply, SentPart, Subject,
 };
-pub use event::{EventFilter, EventStore, NewEvent};
+pub use event::{Canceled, EventFilter, EventStore, NewEvent};
+pub use incoming::{
+    ImportMessages, ImportedMessage, IncomingStore, InitialMessage, InitializeIncoming,
+    Initialized, SomeConversation, SomeUser,
+};
 pub use ingest::{
     Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
     Ingested, PollPosition, Sender, Taken, Thread,
@@ -91,6 +96,7 @@ pub trait Store:
     + UserStore
     + MessageStore
     + IngestStore
+    + IncomingStore
     + EventStore
     + StateStore
     + WorkflowStore

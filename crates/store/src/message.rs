@@ -68,6 +68,10 @@ pub struct PostMessage {
     pub event: EventId,
     /// The id of the delivery.
     pub delivery: DeliveryId,
+    /// If this is later than `now`, it is handed on then. Until then it is read by its id, and
+    /// changed or deleted, but not listed; it takes its place in the conversation when it is handed
+    /// on.
+    pub due: Option<Timestamp>,
     /// When.
     pub now: Timestamp,
 }
@@ -104,7 +108,7 @@ pub struct MessageVersion {
 /// Which messages to list: newest first.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
-    /// Of this conversation (then by place in it); otherwise of the whole bot.
+    /// Of this conversation (then by place in it); otherwise of the whole bot (then by time).
     pub conversation: Option<ConversationId>,
     /// With each of these tags.
     pub tags: Tags,

@@ -146,6 +146,8 @@ pub(super) async fn get(
         ("channel" = Option<String>, Query, description = "Of this channel."),
         ("participantIds" = Option<Vec<schema::UserId>>, Query, description = "In which all these users take part."),
         TagFilter,
+        ("minMessageCount" = Option<u32>, Query, description = "With at least so many messages."),
+        ("maxMessageCount" = Option<u32>, Query, description = "With at most so many messages."),
         Dates,
         Sorting,
         Paging,
@@ -159,6 +161,7 @@ pub(super) async fn list(
 ) -> Answer<Many> {
     let (after, before) = query.dates()?;
     let order = query.sort()?;
+    let count = |name| query.read(name, "expected a number", |text| text.parse().ok());
     let filter = ConversationQuery {
         tags: query.tags()?,
         integration: query.text("integrationName")?.map(ToOwned::to_owned),
@@ -166,6 +169,8 @@ pub(super) async fn list(
         participants: query.users("participantIds")?,
         after,
         before,
+        min_messages: count("minMessageCount")?,
+        max_messages: count("maxMessageCount")?,
         sort: order.0,
         order: order.1,
     };

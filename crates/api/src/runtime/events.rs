@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::events::{EventInput, EventQuery};
@@ -11,11 +10,10 @@ use switchboard_engine::wire::{WireEvent, schema};
 use switchboard_model::{
     ConversationId, EventStatus, Json as Payload, Kind, MessageId, WorkflowId,
 };
-use switchboard_store::Page;
 use utoipa::ToSchema;
 
-use super::{Answer, Created};
-use crate::body::{JsonBody, UserRef, refuse};
+use super::{Answer, Created, Nothing};
+use crate::body::{JsonBody, ScheduleBody, UserRef};
 use crate::caller::Authenticated;
 use crate::openapi::{Paging, StatusFilter};
 use crate::page::{List, Meta};
@@ -38,8 +36,8 @@ pub(super) struct NewBody {
     message_id: Option<MessageId>,
     #[schema(value_type = Option<schema::WorkflowId>)]
     workflow_id: Option<WorkflowId>,
-    #[schema(ignore)]
-    schedule: Option<IgnoredAny>,
+    #[schema(inline)]
+    schedule: Option<ScheduleBody>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -67,7 +65,6 @@ pub(super) async fn create(
     Authenticated(caller): Authenticated,
     JsonBody(body): JsonBody<NewBody>,
 ) -> Created<One> {
-    refuse("schedule", body.schedule.as_ref())?;
     let input = EventInput {
         kind: body.kind,
         payload: body.payload,
@@ -75,6 +72,7 @@ pub(super) async fn create(
         user: body.user_id.map(|user| user.0),
         message: body.message_id,
         workflow: body.workflow_id,
+        schedule: body.schedule.map(ScheduleBody::read).transpose()?,
     };
     let event = engine.create_event(&caller, input).await?;
     Ok((StatusCode::CREATED, Json(One { event })))
@@ -100,6 +98,28 @@ pub(super) async fn get(
     Ok(Json(One { event }))
 }
 
+/// Cancels an event that is scheduled: it is never delivered, and stays to be seen as canceled.
+#[utoipa::path(
+    delete,
+    path = "/events/scheduled/{id}",
+    operation_id = "cancelScheduledEvent",
+    tag = "events",
+    params(
+        ("id" = schema::EventId, Path, description = "The event."),
+    ),
+    responses((status = 200, body = inline(Nothing), description = "Done."))
+)]
+pub(super) async fn cancel(
+    State(engine): State<Engine>,
+    Authenticated(caller): Authenticated,
+    Segments(path): Segments<String>,
+) -> Answer<Nothing> {
+    engine
+        .cancel_event(&caller, id(Kind::Event, &path)?)
+        .await?;
+    Ok(Json(Nothing {}))
+}
+
 /// Lists events, newest first.
 #[utoipa::path(
     get,
@@ -122,7 +142,7 @@ pub(super) async fn list(
     Authenticated(caller): Authenticated,
     query: Query,
 ) -> Answer<Many> {
-    let status = query.read("status", "expected a status of events", Status::read)?;
+    let status = query.read("status", "expected a status of events", status)?;
     let page = List::EVENTS.request(&query)?;
     let filter = EventQuery {
         kind: query.text("type")?.map(ToOwned::to_owned),
@@ -130,39 +150,17 @@ pub(super) async fn list(
         user: query.user("userId")?,
         message: query.id("messageId")?,
         workflow: query.id("workflowId")?,
-        status: match status {
-            Some(Status::Kept(status)) => Some(status),
-            _ => None,
-        },
+        status,
     };
-    // No event is scheduled as long as that is not served.
-    let none = matches!(status, Some(Status::NotServed));
-    let found = if none {
-        Page::empty()
-    } else {
-        engine.list_events(&caller, filter, page).await?
-    };
+    let found = engine.list_events(&caller, filter, page).await?;
     Ok(Json(Many {
         events: found.items,
         meta: List::EVENTS.meta(found.next),
     }))
 }
 
-#[derive(Clone, Copy)]
-enum Status {
-    Kept(EventStatus),
-    NotServed,
-}
-
-impl Status {
-    fn read(text: &str) -> Option<Self> {
-        Some(match text {
-            "pending" => Self::Kept(EventStatus::Pending),
-            "processed" => Self::Kept(EventStatus::Processed),
-            "ignored" => Self::Kept(EventStatus::Ignored),
-            "failed" => Self::Kept(EventStatus::Failed),
-            "scheduled" | "canceled" => Self::NotServed,
-            _ => return None,
-        })
-    }
+fn status(text: &str) -> Option<EventStatus> {
+    use EventStatus::{Canceled, Failed, Ignored, Pending, Processed, Scheduled};
+    let all = [Pending, Processed, Ignored, Failed, Scheduled, Canceled];
+    all.into_iter().find(|status| status.as_str() == text)
 }

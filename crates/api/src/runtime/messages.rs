@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::messages::{MessageInput, MessageQuery, PostKey};
 use switchboard_engine::wire::{WireMessage, schema};
@@ -12,7 +11,7 @@ use switchboard_model::{ConversationId, Error, Json as Payload, Kind, Result, Ta
 use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
-use crate::body::{JsonBody, RawBody, UserRef, parse, refuse, tags};
+use crate::body::{JsonBody, RawBody, ScheduleBody, UserRef, parse, tags};
 use crate::caller::Authenticated;
 use crate::openapi::{Dates, IdempotencyKey, Paging, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
@@ -38,8 +37,8 @@ pub(super) struct NewBody {
     tags: Tags,
     #[schema(value_type = Option<schema::Origin>)]
     origin: Option<Origin>,
-    #[schema(ignore)]
-    schedule: Option<IgnoredAny>,
+    #[schema(inline)]
+    schedule: Option<ScheduleBody>,
     /// The names of the tags that identify; all, if nothing is said.
     #[schema(min_items = 1)]
     discriminate_by_tags: Option<Vec<String>>,
@@ -47,7 +46,7 @@ pub(super) struct NewBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Origin {
+pub(super) enum Origin {
     Synthetic,
 }
 
@@ -79,7 +78,6 @@ pub(super) struct Many {
 
 impl NewBody {
     fn split(self) -> Result<(MessageInput, Option<Vec<String>>)> {
-        refuse("schedule", self.schedule.as_ref())?;
         let input = MessageInput {
             conversation: self.conversation_id,
             user: self.user_id.0,
@@ -87,6 +85,7 @@ impl NewBody {
             payload: self.payload,
             tags: self.tags,
             synthetic: matches!(self.origin, Some(Origin::Synthetic)),
+            schedule: self.schedule.map(ScheduleBody::read).transpose()?,
         };
         Ok((input, self.discriminate_by_tags))
     }

@@ -4,6 +4,7 @@
 mod actions;
 mod conversations;
 mod events;
+mod incoming;
 mod messages;
 mod participants;
 mod states;
@@ -44,9 +45,12 @@ pub(crate) fn operations() -> OpenApiRouter<Engine> {
         .routes(routes!(users::get, users::update, users::delete))
         .routes(routes!(messages::list, messages::create))
         .routes(routes!(messages::get_or_create))
+        .routes(routes!(incoming::import))
+        .routes(routes!(incoming::initialize))
         .routes(routes!(messages::get, messages::update, messages::delete))
         .routes(routes!(events::list, events::create))
         .routes(routes!(events::get))
+        .routes(routes!(events::cancel))
         .routes(routes!(states::get, states::set, states::patch))
         .routes(routes!(states::get_or_set))
         .routes(routes!(states::set_expiry))

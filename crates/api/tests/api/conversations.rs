@@ -24,6 +24,7 @@ async fn a_conversation_is_made_read_changed_and_deleted() {
             "createdAt": made.body["conversation"]["createdAt"],
             "updatedAt": made.body["conversation"]["createdAt"],
             "channel": "channel",
+            "messageCount": 0,
             "integration": "telegram",
             "tags": { "id": "1" },
         })

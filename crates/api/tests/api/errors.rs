@@ -75,6 +75,15 @@ async fn unknown_routes_and_methods_are_errors_of_the_same_shape() {
     for (method, path, allow) in [
         ("DELETE", "/v1/chat/conversations", "GET"),
         ("PATCH", "/v1/chat/users/x", "PUT"),
+        ("POST", "/v1/chat/users/x", "PUT"),
+        // Words that are no ids, though an id could stand in their place.
+        ("GET", "/v1/chat/conversations/get-or-create", "POST"),
+        ("DELETE", "/v1/chat/users/get-or-create", "POST"),
+        ("PUT", "/v1/chat/messages/get-or-create", "POST"),
+        ("GET", "/v1/chat/messages/import-messages", "POST"),
+        ("GET", "/v1/chat/initialize-incoming-message", "POST"),
+        ("GET", "/v1/chat/events/scheduled/x", "DELETE"),
+        ("DELETE", "/v1/chat/events/x", "GET"),
         ("PUT", "/v1/chat/states/bot/x/y", "PATCH"),
         ("POST", "/healthz", "GET"),
     ] {

@@ -107,6 +107,14 @@ async fn what_an_event_must_be_is_said_field_by_field() {
             "schedule",
         ),
         (
+            json!({ "type": "x", "payload": {}, "schedule": { "delay": -1 } }),
+            "schedule.delay",
+        ),
+        (
+            json!({ "type": "x", "payload": {}, "schedule": { "dateTime": "soon" } }),
+            "schedule.dateTime",
+        ),
+        (
             json!({ "type": "x", "payload": {}, "workflowId": "w" }),
             "workflowId",
         ),
@@ -139,4 +147,43 @@ async fn what_an_event_must_be_is_said_field_by_field() {
             assert!(message.starts_with(field), "{message}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_scheduled_event_is_listed_canceled_once_and_only_by_who_sees_it() {
+    let world = World::new().await;
+    let (bot, telegram) = (world.bot(), world.telegram());
+    let make = async |caller: &crate::support::Client, schedule: serde_json::Value| {
+        let body = json!({ "type": "wakeUp", "payload": {}, "schedule": schedule });
+        caller.post("/events", body).await.created()
+    };
+    let first = make(&bot, json!({ "delay": 60_000 })).await;
+    assert_eq!(first.body["event"]["status"], "scheduled");
+    let first = first.id("event");
+    let dated = json!({ "dateTime": "2100-01-02T03:04:05.678Z" });
+    let second = make(&telegram, dated).await.id("event");
+    let past = json!({ "dateTime": "2001-01-02T03:04:05.678Z" });
+    assert_eq!(make(&bot, past).await.body["event"]["status"], "pending");
+    let scheduled = bot.list_all("/events?status=scheduled", "events").await;
+    assert_eq!(pluck(&scheduled, "id"), [second.as_str(), first.as_str()]);
+    let own = telegram.list_all("/events?status=scheduled", "events");
+    assert_eq!(pluck(&own.await, "id"), [second.as_str()]);
+
+    let cancel = |id: &str| format!("/events/scheduled/{id}");
+    telegram.delete(&cancel(&first)).await.missing();
+    world.terminal().delete(&cancel(&second)).await.missing();
+    for _ in 0..2 {
+        assert_eq!(bot.delete(&cancel(&first)).await.ok().body, json!({}));
+    }
+    telegram.delete(&cancel(&second)).await.ok();
+    let event = bot.get(&format!("/events/{first}")).await.ok();
+    assert_eq!(event.body["event"]["status"], "canceled");
+    let told = json!({ "type": "x", "payload": {} });
+    let told = bot.post("/events", told).await.created().id("event");
+    let message = bot
+        .delete(&cancel(&told))
+        .await
+        .error(400, "InvalidPayload");
+    assert!(message.contains("pending"), "{message}");
+    bot.delete("/events/scheduled/nonsense").await.missing();
 }

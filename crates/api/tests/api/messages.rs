@@ -206,7 +206,12 @@ async fn what_a_message_must_be_is_said_field_by_field() {
         ("conversationId", json!(user)),
         ("userId", json!(conversation)),
         ("origin", json!("human")),
-        ("schedule", json!({ "delay": 1 })),
+        ("schedule", json!({})),
+        (
+            "schedule",
+            json!({ "delay": 1, "dateTime": "2100-01-02T03:04:05.678Z" }),
+        ),
+        ("schedule", json!({ "delay": "soon" })),
         ("tags", json!({ "id": "x".repeat(501) })),
         ("tags", json!({ "id": 5 })),
         ("userId", json!(world.bot_id())),
@@ -305,4 +310,137 @@ async fn a_deleted_message_is_not_the_answer_to_a_repetition() {
     let path = format!("/messages/{}", second.id("message"));
     let read = telegram.get(&path).await;
     assert_eq!(read.ok().body["message"], second.body["message"]);
+}
+
+#[tokio::test]
+async fn a_message_comes_in_with_all_that_it_belongs_to() {
+    let world = World::new().await;
+    let telegram = world.telegram();
+    let body = json!({
+        "user": { "tags": { "id": "7" }, "name": "Ada", "discriminateByTags": ["id"] },
+        "conversation": { "channel": "channel", "tags": { "id": "1" }, "discriminateByTags": ["id"] },
+        "message": {
+            "type": "text",
+            "payload": { "text": "hi" },
+            "tags": { "id": "71" },
+            "discriminateByTags": ["id"],
+        },
+    });
+    let path = "/initialize-incoming-message";
+    let made = telegram.post(path, body.clone()).await.ok();
+    assert_eq!(made.body["user"]["name"], "Ada");
+    assert_eq!(made.body["conversation"]["tags"], json!({ "id": "1" }));
+    assert_eq!(made.body["conversation"]["messageCount"], 1);
+    assert_eq!(made.body["message"]["direction"], "incoming");
+    let again = telegram.post(path, body.clone()).await.ok();
+    assert_eq!(again.body, made.body);
+    let events = world.bot().list_all("/events", "events").await;
+    assert_eq!(pluck(&events, "type"), ["message_created"]);
+
+    world
+        .bot()
+        .post(path, body.clone())
+        .await
+        .error(403, "Forbidden");
+    let with = |part: &str, value: serde_json::Value| {
+        let mut body = body.clone();
+        body[part] = value;
+        body
+    };
+    let message = |by: &str| json!({ "type": "text", "payload": {}, "tags": { "id": "1" }, "discriminateByTags": [by] });
+    for (body, field) in [
+        (with("userId", made.body["user"]["id"].clone()), "userId"),
+        (with("user", json!(null)), "userId"),
+        (with("conversation", json!(null)), "conversationId"),
+        (
+            with("user", json!({ "tags": {} })),
+            "user.discriminateByTags",
+        ),
+        (
+            with("user", json!({ "tags": {}, "discriminateByTags": [] })),
+            "user.discriminateByTags",
+        ),
+        (
+            with(
+                "conversation",
+                json!({ "channel": "", "tags": { "id": "1" }, "discriminateByTags": ["id"] }),
+            ),
+            "conversation.channel",
+        ),
+        (with("message", message("x")), "discriminateByTags[0]"),
+    ] {
+        let message = telegram.post(path, body).await.error(400, "InvalidPayload");
+        assert!(message.starts_with(field), "{field}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn history_is_imported_once_and_in_its_place() {
+    let world = World::new().await;
+    let telegram = world.telegram();
+    let conversation = telegram.conversation(json!({ "id": "1" })).await;
+    let user = telegram.user(json!({ "id": "7" })).await;
+    let live = telegram.say(&conversation, &user, "now").await;
+    let path = "/messages/import-messages";
+    let past = |id: &str, author: &str, at: &str| {
+        json!({
+            "conversationId": conversation,
+            "userId": author,
+            "type": "text",
+            "payload": { "text": id },
+            "tags": { "id": id },
+            "createdAt": at,
+            "discriminateByTags": ["id"],
+        })
+    };
+    let (second, first) = ("2020-01-02T00:00:00.000Z", "2020-01-01T00:00:00.000Z");
+    let body = json!({ "messages": [
+        past("b", &world.bot_id(), second),
+        past("a", &user, first),
+    ] });
+    let made = telegram.post(path, body.clone()).await.ok();
+    assert_eq!(telegram.post(path, body).await.ok().body, made.body);
+    assert_eq!(made.body["messages"][0]["direction"], "outgoing");
+    assert_eq!(made.body["messages"][1]["direction"], "incoming");
+    assert_eq!(made.body["messages"][1]["createdAt"], first);
+    let listed = telegram
+        .list_all(
+            &format!("/messages?conversationId={conversation}&pageSize=1"),
+            "messages",
+        )
+        .await;
+    let texts: Vec<_> = listed
+        .iter()
+        .map(|one| one["payload"]["text"].clone())
+        .collect();
+    assert_eq!(texts, ["now", "b", "a"]);
+    assert_eq!(listed[0]["id"], live);
+    let early = format!("/messages?beforeDate={first}");
+    assert_eq!(world.bot().list_all(&early, "messages").await.len(), 1);
+    assert_eq!(world.bot().list_all("/events", "events").await.len(), 1);
+
+    let foreign = world.terminal();
+    let body = json!({ "messages": [past("c", &user, first)] });
+    let message = foreign
+        .post(path, body)
+        .await
+        .error(400, "ReferenceNotFound");
+    assert!(
+        message.starts_with("messages[0].conversationId"),
+        "{message}"
+    );
+    let future = json!({ "messages": [past("c", &user, first), past("d", &user, "2100-01-02T00:00:00.000Z")] });
+    let message = telegram
+        .post(path, future)
+        .await
+        .error(400, "InvalidPayload");
+    assert!(message.starts_with("messages[1].createdAt"), "{message}");
+    let many: Vec<_> = (0..101)
+        .map(|n| past(&n.to_string(), &user, first))
+        .collect();
+    let message = telegram
+        .post(path, json!({ "messages": many }))
+        .await
+        .error(400, "InvalidPayload");
+    assert!(message.starts_with("messages:"), "{message}");
 }

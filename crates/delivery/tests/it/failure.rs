@@ -187,6 +187,7 @@ async fn an_answer_that_cannot_be_stored_is_dead_with_a_clear_error() {
         user: None,
         message: None,
         workflow: None,
+        due: None,
         now: world.engine.env().now(),
     };
     world.engine.store().create_event(event).await.unwrap();

@@ -143,6 +143,7 @@ impl World {
             discriminate: Discriminate::Never,
             event: self.engine.new_event_id(),
             delivery: self.engine.new_delivery_id(),
+            due: None,
             now: self.env.now(),
         };
         self.engine.store().post_message(command).await.unwrap();

@@ -74,9 +74,9 @@ schemas! {
     /// Whether a message came from the channel or goes to it.
     Direction = words(&["incoming", "outgoing"]);
     /// How far an outgoing message has got.
-    DeliveryStatus = words(&["queued", "sent", "failed", "uncertain"]);
+    DeliveryStatus = words(&["scheduled", "queued", "sent", "failed", "uncertain"]);
     /// How far an event has got.
-    EventStatus = words(&["pending", "processed", "ignored", "failed"]);
+    EventStatus = words(&["pending", "processed", "ignored", "failed", "scheduled", "canceled"]);
     /// What a state belongs to.
     StateType = words(&["conversation", "user", "bot", "integration", "workflow"]);
     /// How far a workflow has got.
@@ -136,8 +136,15 @@ mod tests {
     fn words_are_spelled_as_the_model_writes_them() {
         let written = serde_json::json!([
             [D::Incoming, D::Outgoing],
-            [S::Queued, S::Sent, S::Failed, S::Uncertain],
-            [E::Pending, E::Processed, E::Ignored, E::Failed],
+            [S::Scheduled, S::Queued, S::Sent, S::Failed, S::Uncertain],
+            [
+                E::Pending,
+                E::Processed,
+                E::Ignored,
+                E::Failed,
+                E::Scheduled,
+                E::Canceled
+            ],
             [
                 K::Conversation,
                 K::User,

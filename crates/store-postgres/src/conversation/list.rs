@@ -58,6 +58,12 @@ pub(super) async fn list(
     if let Some(before) = filter.before {
         query.and_value("c.created_at <= ?", before.as_millis());
     }
+    if let Some(min) = filter.min_messages {
+        query.and_value("c.message_count >= ?", i64::from(min));
+    }
+    if let Some(max) = filter.max_messages {
+        query.and_value("c.message_count <= ?", i64::from(max));
+    }
     let column = match filter.sort {
         SortField::CreatedAt => "c.created_at",
         SortField::UpdatedAt => "c.updated_at",

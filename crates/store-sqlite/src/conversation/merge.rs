@@ -20,14 +20,19 @@ const TOMBSTONE: &str =
 const JOIN: &str = "INSERT OR IGNORE INTO participant (conversation, user)
     SELECT ?2, user FROM participant WHERE conversation = ?1 ORDER BY id";
 const LEAVE: &str = "DELETE FROM participant WHERE conversation = ?1";
-const MESSAGES: &str = "SELECT id, created_at FROM message WHERE conversation = ?1 ORDER BY seq";
+const MESSAGES: &str = "SELECT id, created_at FROM message WHERE conversation = ?1 AND seq >= 0
+    ORDER BY seq, created_at, id";
+// What waits for its time has no place yet.
+const WAITING: &str = "UPDATE message SET conversation = ?2 WHERE conversation = ?1 AND seq < 0";
 const LATER: &str = "SELECT id, created_at, seq FROM message
     WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq";
 const FIRST_LATER: &str = "SELECT seq FROM message
-    WHERE conversation = ?1 AND created_at > ?2 ORDER BY seq LIMIT 1";
+    WHERE conversation = ?1 AND seq >= 0 AND created_at > ?2 ORDER BY seq LIMIT 1";
 const ASIDE: &str = "UPDATE message SET seq = -seq WHERE conversation = ?1 AND seq >= ?2";
-const PLACE: &str = "UPDATE message SET conversation = ?2, seq = ?3 WHERE id = ?1";
-const NEXT_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
+// Imported ones get places of their own.
+const PLACE: &str = "UPDATE message SET conversation = ?2, seq = ?3, imported = 0 WHERE id = ?1";
+const NEXT_SEQ: &str = "UPDATE conversation
+    SET next_seq = ?2, message_count = message_count + ?3 WHERE id = ?1";
 const MESSAGE_TAGS: &str = "UPDATE message_tag SET scope = ?2 WHERE scope = ?1";
 const ANNOUNCING: &str = "UPDATE event SET conversation = ?2 WHERE message = ?1";
 const ANNOUNCED: &str = "UPDATE delivery SET conversation = ?2
@@ -74,6 +79,7 @@ pub(super) fn merge(
         rows::execute(tx.connection, QUEUE, [destination, to])?;
     }
     messages(tx.connection, &merged, &survivor)?;
+    survivor.value.message_count += merged.value.message_count;
     for event in rows::all(tx.connection, OTHER_EVENTS, [from], |row| {
         row.get::<_, i64>(0)
     })? {
@@ -104,6 +110,8 @@ pub(super) fn merge(
 
 /// Numbers the messages of both anew, by time, from where the first of the younger one belongs.
 fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRow) -> Done<()> {
+    rows::execute(connection, MESSAGE_TAGS, [from.id, to.id])?;
+    rows::execute(connection, WAITING, [from.id, to.id])?;
     let mut moved: Vec<(i64, i64)> = rows::all(connection, MESSAGES, [from.id], |row| {
         Ok((row.get(1)?, row.get(0)?))
     })?;
@@ -115,7 +123,6 @@ fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRo
         Ok((row.get(1)?, row.get(0)?))
     })?;
     rows::execute(connection, ASIDE, [to.id, start])?;
-    rows::execute(connection, MESSAGE_TAGS, [from.id, to.id])?;
     for (_, message) in &moved {
         rows::execute(connection, ANNOUNCED, [*message, to.id])?;
         rows::execute(connection, ANNOUNCING, [*message, to.id])?;
@@ -123,12 +130,13 @@ fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRo
     }
     moved.extend(later);
     moved.sort_unstable();
-    let mut seq = start;
+    let mut seq = start.max(1);
     for (_, message) in moved {
         rows::execute(connection, PLACE, [message, to.id, seq])?;
         seq += 1;
     }
-    rows::execute(connection, NEXT_SEQ, [to.id, seq])?;
+    let count = i64::from(from.value.message_count);
+    rows::execute(connection, NEXT_SEQ, [to.id, seq, count])?;
     Ok(())
 }
 

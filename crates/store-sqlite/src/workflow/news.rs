@@ -57,6 +57,7 @@ pub(super) fn tell(
         message: None,
         workflow: Some(row.id),
         once: None,
+        due: None,
         now,
     };
     event::insert(tx, &draft)?;

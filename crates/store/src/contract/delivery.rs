@@ -236,6 +236,7 @@ pub async fn replies_without_a_conversation_are_dead(factory: &dyn Factory) {
         user: None,
         message: None,
         workflow: None,
+        due: None,
         now: world.now(),
     };
     let id = event.id;

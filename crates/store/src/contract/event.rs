@@ -20,6 +20,7 @@ fn new_event(world: &World, kind: &str, conversation: Option<ConversationId>) ->
         user: None,
         message: None,
         workflow: None,
+        due: None,
         now: world.now(),
     }
 }
@@ -33,6 +34,7 @@ pub async fn an_event_shows_what_it_announces_as_it_is_now(factory: &dyn Factory
     let post = world.said(conversation.id, user.id, Direction::Incoming, "hi");
     let id = post.event;
     let message = world.post(post).await.value;
+    let conversation = world.thread("1").await;
     let event = store.get_event(world.bot, id).await.unwrap().unwrap();
     assert_eq!(event.kind, Event::MESSAGE_CREATED);
     assert_eq!(event.status, EventStatus::Pending);

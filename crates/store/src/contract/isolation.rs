@@ -112,6 +112,8 @@ pub async fn nothing_of_another_bot_is_written(factory: &dyn Factory) {
     let user = own.person("7").await;
     let post = own.said(conversation.id, user.id, Direction::Incoming, "hi");
     let message = own.post(post).await.value;
+    let conversation = own.thread("1").await;
+    assert_eq!(conversation.message_count, 1);
     let claimed = own.claim_one(Lane::Bots).await;
     own.finish(&claimed, dead("no")).await;
     let (bot, now) = (other.bot, own.now());
@@ -201,6 +203,7 @@ pub async fn nothing_new_refers_to_another_bots(factory: &dyn Factory) {
         user: None,
         message: Some(message.id),
         workflow: None,
+        due: None,
         now,
     };
     let refused = store.create_event(event).await;

@@ -60,6 +60,7 @@ pub async fn a_sweep_removes_the_rest_of_what_was_deleted(factory: &dyn Factory)
     let world = World::new(factory).await;
     let kept = world.thread("kept").await;
     let message = world.post(world.outgoing(kept.id, "x")).await.value;
+    let kept = world.thread("kept").await;
     let update = |number: u64| world.update("1", "7", "hi", Some(number));
     world.ingest((0..400).map(update).collect()).await;
     let conversation = world.thread("1").await;

@@ -79,6 +79,7 @@ fn new_event(world: &World, workflow: WorkflowId) -> NewEvent {
         user: None,
         message: None,
         workflow: Some(workflow),
+        due: None,
         now: world.now(),
     }
 }

@@ -154,6 +154,7 @@ impl World {
             discriminate: Discriminate::Never,
             event: EventId::new(self.env.ulid()),
             delivery: DeliveryId::new(self.env.ulid()),
+            due: None,
             now: self.now(),
         }
     }

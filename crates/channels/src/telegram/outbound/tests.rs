@@ -84,6 +84,7 @@ impl Desk {
                 alias: integration.alias.clone(),
                 channel: "channel".to_owned(),
                 tags: place.iter().copied().collect(),
+                message_count: 1,
                 created_at: at,
                 updated_at: at,
             },
