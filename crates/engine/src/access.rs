@@ -110,6 +110,7 @@ impl Engine {
                     .map(|integration| NewIntegration {
                         integration: integration.clone(),
                         secret: None,
+                        script: None,
                     })
                     .collect(),
                 tokens,
@@ -145,12 +146,13 @@ impl Engine {
         Ok(token)
     }
 
-    /// Installs an integration.
+    /// Installs an integration, with the script that maps its threads if one does.
     pub async fn create_integration(
         &self,
         bot: BotId,
         install: Install<'_>,
         secret: Option<&str>,
+        script: Option<&str>,
     ) -> Result<Integration> {
         let integration = self.integration_record(bot, install);
         if let Some(secret) = secret {
@@ -163,6 +165,7 @@ impl Engine {
             .create_integration(NewIntegration {
                 integration: integration.clone(),
                 secret,
+                script: script.map(ToOwned::to_owned),
             })
             .await?;
         Ok(integration)
@@ -178,7 +181,30 @@ impl Engine {
         let change = IntegrationChange {
             active: Some(true),
             secret: Some(self.vault().seal(self.env(), integration.id, secret)?),
+            script: None,
         };
+        self.store()
+            .update_integration(integration.bot, integration.id, change, self.env().now())
+            .await?
+            .ok_or_else(|| Error::not_found(switchboard_model::Kind::Integration, integration.id))
+    }
+
+    /// Gives an integration another script and, if there is one, a new secret.
+    pub async fn script_integration(
+        &self,
+        integration: &Integration,
+        script: &str,
+        secret: Option<&str>,
+    ) -> Result<Integration> {
+        let mut change = IntegrationChange {
+            script: Some(script.to_owned()),
+            ..IntegrationChange::default()
+        };
+        if let Some(secret) = secret {
+            self.check_account_is_free(integration, secret).await?;
+            change.active = Some(true);
+            change.secret = Some(self.vault().seal(self.env(), integration.id, secret)?);
+        }
         self.store()
             .update_integration(integration.bot, integration.id, change, self.env().now())
             .await?

@@ -1,6 +1,6 @@
 //! What channels hand in: external updates, already read, in the integration's own names.
 
-use switchboard_model::{Error, Integration, Json, Result, Tags};
+use switchboard_model::{ConversationId, Error, Integration, Json, Result, Tags, UserId};
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, Ingested, Key,
     PollPosition, Sender, Thread,
@@ -39,6 +39,8 @@ pub struct ExternalThread {
     pub id: String,
     /// More tags.
     pub tags: Tags,
+    /// The conversation that it is, where a script has decided that.
+    pub known: Option<ConversationId>,
 }
 
 /// An external user.
@@ -50,6 +52,8 @@ pub struct ExternalUser {
     pub tags: Tags,
     /// Its name as the channel shows it.
     pub name: Option<String>,
+    /// The user that it is, where a script has decided that.
+    pub known: Option<UserId>,
 }
 
 /// Something said.
@@ -168,16 +172,19 @@ impl Engine {
     }
 
     fn thread(&self, view: &View, thread: ExternalThread) -> Result<Thread> {
+        let of_known = thread.known.map(|_| decided(view, thread.tags.clone()));
         let (identity, tags) = identity(view, thread.id, thread.tags)?;
         Ok(Thread {
             id: self.new_conversation_id(),
             channel: thread.channel,
+            tags: of_known.unwrap_or(tags),
             identity,
-            tags,
+            known: thread.known,
         })
     }
 
     fn sender(&self, view: &View, sender: ExternalUser) -> Result<Sender> {
+        let of_known = sender.known.map(|_| decided(view, sender.tags.clone()));
         let (identity, tags) = identity(view, sender.id, sender.tags)?;
         let name = sender
             .name
@@ -185,9 +192,10 @@ impl Engine {
             .filter(|name| !name.is_empty());
         Ok(Sender {
             id: self.new_user_id(),
+            tags: of_known.unwrap_or(tags),
             identity,
-            tags,
             name,
+            known: sender.known,
         })
     }
 }
@@ -210,6 +218,28 @@ fn identity(view: &View, id: String, tags: Tags) -> Result<(Tags, Tags)> {
         all.insert(name, value);
     }
     Ok((view.stored_tags(identity), view.stored_tags(all)))
+}
+
+/// What a script has decided on keeps the external id that the script gave it; an empty tag there
+/// takes one away.
+fn decided(view: &View, tags: Tags) -> Tags {
+    let bare = tags
+        .into_iter()
+        .filter(|(name, _)| name != ID_TAG)
+        .map(|(name, value)| (name, fit_text(&value, Tags::VALUE_LIMIT)))
+        .collect();
+    view.stored_tags(bare)
+}
+
+impl Engine {
+    /// Whether an update was taken before: it would be a duplicate.
+    pub async fn is_taken(&self, integration: &Integration, update: &Update) -> Result<bool> {
+        let Some(once) = once_key(&update.once) else {
+            return Ok(false);
+        };
+        let (bot, id) = (integration.bot, integration.id);
+        Ok(self.store().find_taken(bot, id, once).await?.is_some())
+    }
 }
 
 /// Within its integration: the store tells integrations apart.

@@ -256,6 +256,18 @@ impl BpUsers<'_> {
         Ok(found.map(|user| bp.view().user(user)))
     }
 
+    /// The user with this id of ours.
+    pub async fn get(&self, id: UserId) -> Result<User> {
+        let bp = self.bp;
+        bp.engine
+            .store()
+            .get_user(bp.integration.bot, id)
+            .await?
+            .filter(|found| found.integration == Some(bp.integration.id))
+            .map(|user| bp.view().user(user))
+            .ok_or_else(|| Error::not_found(Kind::User, id))
+    }
+
     /// Makes the user of an external person. If there is one, [`Error::AlreadyExists`] names it.
     pub async fn create(&self, new: NewUser) -> Result<User> {
         let found = self.get_or_create(new).await?;

@@ -19,12 +19,13 @@ const BOT: &str = "SELECT public, name, created_at FROM bot WHERE public = ?1";
 const BOTS: &str = "SELECT public, name, created_at FROM bot ORDER BY id";
 
 const INSERT_INTEGRATION: &str = "INSERT INTO integration
-    (public, bot, alias, platform, webhook_id, active, secret, created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    (public, bot, alias, platform, webhook_id, active, secret, created_at, updated_at, script)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 const ALIAS_TAKEN: &str = "SELECT 1 FROM integration WHERE bot = ?1 AND alias = ?2";
 const WEBHOOK_TAKEN: &str = "SELECT 1 FROM integration WHERE webhook_id = ?1";
 const CHANGE_INTEGRATION: &str = "UPDATE integration
-    SET active = coalesce(?2, active), secret = coalesce(?3, secret), updated_at = ?4
+    SET active = coalesce(?2, active), secret = coalesce(?3, secret), updated_at = ?4,
+        script = coalesce(?5, script)
     WHERE public = ?1";
 macro_rules! select_integration {
     () => {
@@ -42,6 +43,8 @@ const INTEGRATIONS: &str = concat!(
     " WHERE i.bot = (SELECT id FROM bot WHERE public = ?1) ORDER BY i.id"
 );
 const WEBHOOK: &str = concat!(select_integration!(), " WHERE i.webhook_id = ?1");
+const SCRIPT: &str = "SELECT i.script FROM integration i CROSS JOIN bot b ON b.id = i.bot
+    WHERE i.public = ?1 AND b.public = ?2";
 const SECRET: &str = "SELECT secret FROM integration WHERE public = ?1";
 
 const INSERT_TOKEN: &str = "INSERT INTO token
@@ -128,7 +131,8 @@ fn create_integration(tx: &mut Tx<'_>, command: &NewIntegration) -> Done<()> {
             new.active,
             command.secret.as_ref().map(|secret| &secret.0),
             new.created_at.as_millis(),
-            new.updated_at.as_millis()
+            new.updated_at.as_millis(),
+            command.script
         ],
     )?;
     Ok(())
@@ -151,7 +155,8 @@ fn update_integration(
             id.to_bytes(),
             change.active,
             change.secret.as_ref().map(|secret| &secret.0),
-            now.as_millis()
+            now.as_millis(),
+            change.script
         ],
     )?;
     get_integration(tx.connection, bot, id)
@@ -327,6 +332,13 @@ impl AccessStore for SqliteStore {
         self.read(|connection| {
             let secret = rows::value::<Option<Vec<u8>>>(connection, SECRET, [id.to_bytes()])?;
             Ok(secret.flatten().map(SealedSecret))
+        })
+    }
+
+    async fn integration_script(&self, bot: BotId, id: IntegrationId) -> Result<Option<String>> {
+        self.read(|connection| {
+            let keys = [id.to_bytes(), bot.to_bytes()];
+            Ok(rows::value::<Option<String>>(connection, SCRIPT, keys)?.flatten())
         })
     }
 

@@ -147,11 +147,24 @@ pub(crate) fn find_or_insert(
     let Some(mut row) = find(connection, scope, identity)? else {
         return Ok((insert(connection, scope, id, tags, now)?, true));
     };
-    let mut merged = row.value.tags.clone();
-    if surplus.merge(&mut merged, &news(&row, identity, tags))? {
-        retag(connection, &mut row, merged, Vec::new(), now)?;
-    }
+    merge(connection, &mut row, identity, tags, surplus, now)?;
     Ok((row, false))
+}
+
+/// Merges tags into a found conversation, if they say anything new.
+pub(crate) fn merge(
+    connection: &Connection,
+    row: &mut ConversationRow,
+    identity: &Tags,
+    tags: &Tags,
+    surplus: Surplus,
+    now: Timestamp,
+) -> Done<()> {
+    let mut merged = row.value.tags.clone();
+    if surplus.merge(&mut merged, &news(row, identity, tags))? {
+        retag(connection, row, merged, Vec::new(), now)?;
+    }
+    Ok(())
 }
 
 /// What `tags` say that a found conversation does not have yet. What it is known by stays as it is:

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use ring::digest;
 use rusqlite::{Connection, Row, params};
 use switchboard_model::{
-    BotId, ConversationId, Direction, EventId, IntegrationId, MessageId, Result, Tags, Timestamp,
-    UserId,
+    BotId, ConversationId, Direction, Error, EventId, IntegrationId, Kind, MessageId, Result, Tags,
+    Timestamp, UserId,
 };
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
@@ -82,18 +82,7 @@ impl Intake<'_> {
     ) -> Done<Ingested> {
         let now = self.batch.now;
         let thread = &new.thread;
-        if thread.identity.is_empty() {
-            return Err(conversation::no_identity().into());
-        }
-        let (mut conversation, conversation_created) = conversation::find_or_insert(
-            tx.connection,
-            self.scope(&thread.channel),
-            thread.id,
-            &thread.identity,
-            &fitting(&thread.identity, &thread.tags),
-            Surplus::LeaveOut,
-            now,
-        )?;
+        let (mut conversation, conversation_created) = self.thread(tx.connection, thread)?;
         let (user, user_created) = self.sender(tx.connection, &new.sender)?;
         let draft = message::Draft {
             id: new.id,
@@ -127,6 +116,9 @@ impl Intake<'_> {
         once: Option<[u8; 16]>,
     ) -> Done<Ingested> {
         let conversation = match &new.thread {
+            Some(Thread {
+                known: Some(id), ..
+            }) => Some(self.known_conversation(tx.connection, *id)?),
             Some(thread) => self.happened_in(tx, thread, new.moved_from.as_ref())?,
             None => None,
         };
@@ -197,6 +189,39 @@ impl Intake<'_> {
         Ok(Some(id))
     }
 
+    fn thread(&self, connection: &Connection, thread: &Thread) -> Done<(ConversationRow, bool)> {
+        let now = self.batch.now;
+        if let Some(id) = thread.known {
+            let mut row = self.known_conversation(connection, id)?;
+            // An empty value takes a tag away.
+            let (none, tags) = (Tags::new(), &thread.tags);
+            conversation::merge(connection, &mut row, &none, tags, Surplus::LeaveOut, now)?;
+            return Ok((row, false));
+        }
+        if thread.identity.is_empty() {
+            return Err(conversation::no_identity().into());
+        }
+        conversation::find_or_insert(
+            connection,
+            self.scope(&thread.channel),
+            thread.id,
+            &thread.identity,
+            &fitting(&thread.identity, &thread.tags),
+            Surplus::LeaveOut,
+            now,
+        )
+    }
+
+    fn known_conversation(
+        &self,
+        connection: &Connection,
+        id: ConversationId,
+    ) -> Done<ConversationRow> {
+        conversation::by_public(connection, self.batch.bot, id)?
+            .filter(|row| row.integration == self.integration)
+            .ok_or_else(|| Error::reference("conversation", Kind::Conversation, id).into())
+    }
+
     fn scope<'a>(&self, channel: &'a str) -> conversation::Scope<'a> {
         conversation::Scope {
             bot: self.bot,
@@ -210,6 +235,15 @@ impl Intake<'_> {
         connection: &Connection,
         sender: &Sender,
     ) -> Done<(Numbered<switchboard_model::User>, bool)> {
+        if let Some(id) = sender.known {
+            let found = user::by_public(connection, self.batch.bot, id)?
+                .filter(|found| found.value.integration == Some(self.batch.integration))
+                .ok_or_else(|| Error::reference("user", Kind::User, id))?;
+            let tags = fitting(&Tags::new(), &sender.tags);
+            let now = self.batch.now;
+            let user = user::merge(connection, self.bot, found, tags, Surplus::LeaveOut, now)?;
+            return Ok((user, false));
+        }
         if sender.identity.is_empty() {
             return Err(conversation::no_identity().into());
         }

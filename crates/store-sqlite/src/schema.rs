@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_workflow.sql"),
     include_str!("migrations/0004_changes.sql"),
     include_str!("migrations/0005_history.sql"),
+    include_str!("migrations/0006_script.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -133,6 +133,23 @@ pub(crate) fn find_or_insert(
     ))
 }
 
+/// Merges tags into a found user, if they say anything new.
+pub(crate) fn merge(
+    connection: &Connection,
+    bot: i64,
+    found: Numbered<User>,
+    tags: Tags,
+    surplus: Surplus,
+    now: Timestamp,
+) -> Done<Numbered<User>> {
+    let update = UserUpdate {
+        tags: news(&found.value, &Tags::new(), &tags),
+        name: None,
+        picture_url: None,
+    };
+    change(connection, bot, found, update, surplus, now)
+}
+
 /// What `tags` say that a found user does not have yet.
 fn news(user: &User, identity: &Tags, tags: &Tags) -> Tags {
     let is_news = |(name, value): &(&str, &str)| {

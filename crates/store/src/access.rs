@@ -29,6 +29,8 @@ pub struct NewIntegration {
     pub integration: Integration,
     /// Its secret, such as a channel token.
     pub secret: Option<SealedSecret>,
+    /// The script that maps its threads and people, if one does.
+    pub script: Option<String>,
 }
 
 /// A bot to make, with what it cannot do without.
@@ -49,6 +51,8 @@ pub struct IntegrationChange {
     pub active: Option<bool>,
     /// A new secret.
     pub secret: Option<SealedSecret>,
+    /// A new script.
+    pub script: Option<String>,
 }
 
 /// Lets a new token take the place of an old one.
@@ -105,6 +109,9 @@ pub trait AccessStore {
 
     /// An integration's secret.
     async fn integration_secret(&self, id: IntegrationId) -> Result<Option<SealedSecret>>;
+
+    /// The script that maps an integration's threads and people, if one does.
+    async fn integration_script(&self, bot: BotId, id: IntegrationId) -> Result<Option<String>>;
 
     /// Admits a token. One that exists is `AlreadyExists`.
     async fn create_token(&self, token: NewToken) -> Result<()>;

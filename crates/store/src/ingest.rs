@@ -65,6 +65,10 @@ pub struct Thread {
     pub identity: Tags,
     /// All tags.
     pub tags: Tags,
+    /// The conversation that it is, where somebody else has decided that: `id` and `identity` do
+    /// not count then, and `tags` are merged into it; an empty one goes. One that is gone, or another integration's, is
+    /// `ReferenceNotFound`.
+    pub known: Option<ConversationId>,
 }
 
 /// The external sender.
@@ -78,6 +82,9 @@ pub struct Sender {
     pub tags: Tags,
     /// The name; if given, it replaces that of a found user.
     pub name: Option<String>,
+    /// The user that it is, where somebody else has decided that: as [`Thread::known`]. Its name is
+    /// left as it is.
+    pub known: Option<UserId>,
 }
 
 /// Something said.

@@ -10,7 +10,7 @@ use switchboard_model::{Bot, BotId, Error, Integration, Kind, Token};
 use super::{Admin, BotQuery, parse};
 use crate::error::ApiError;
 
-type Answer<T> = Result<Json<T>, ApiError>;
+pub(super) type Answer<T> = Result<Json<T>, ApiError>;
 
 #[derive(Serialize)]
 pub(super) struct Bots {
@@ -137,6 +137,8 @@ pub(super) struct ShownIntegration {
     #[serde(flatten)]
     integration: Integration,
     trouble: Option<String>,
+    /// Whether a script maps its threads.
+    scripted: bool,
 }
 
 pub(super) async fn list_integrations(
@@ -145,20 +147,19 @@ pub(super) async fn list_integrations(
 ) -> Answer<Integrations> {
     let bot = admin.bot(&query).await?;
     let health = admin.engine.health().all();
-    let integrations = admin
-        .engine
-        .store()
-        .list_integrations(bot)
-        .await?
-        .into_iter()
-        .map(|integration| ShownIntegration {
+    let store = admin.engine.store();
+    let mut integrations = Vec::new();
+    for integration in store.list_integrations(bot).await? {
+        let script = store.integration_script(bot, integration.id).await?;
+        integrations.push(ShownIntegration {
             trouble: health.iter().find_map(|(id, condition)| match condition {
                 Condition::Troubled(text) if *id == integration.id => Some(text.clone()),
                 _ => None,
             }),
+            scripted: script.is_some(),
             integration,
-        })
-        .collect();
+        });
+    }
     Ok(Json(Integrations { integrations }))
 }
 
@@ -203,7 +204,7 @@ pub(super) async fn add_telegram(
             };
             admin
                 .engine
-                .create_integration(bot, install, Some(&body.token))
+                .create_integration(bot, install, Some(&body.token), None)
                 .await?
         }
     };
@@ -228,7 +229,7 @@ pub(super) async fn check_name(admin: &Admin, name: &str, own: Option<BotId>) ->
 }
 
 /// The platform's rule for names of integrations.
-fn check_alias(alias: &str) -> Result<(), Error> {
+pub(super) fn check_alias(alias: &str) -> Result<(), Error> {
     let valid = (2..=100).contains(&alias.len())
         && alias.starts_with(|c: char| c.is_ascii_lowercase())
         && alias

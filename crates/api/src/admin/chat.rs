@@ -52,11 +52,13 @@ pub(super) async fn say(
         ],
         content: UpdateContent::Message(IncomingMessage {
             thread: ExternalThread {
+                known: None,
                 channel: "terminal".to_owned(),
                 id: body.thread,
                 tags: Tags::new(),
             },
             sender: ExternalUser {
+                known: None,
                 id: body.user.clone(),
                 tags: Tags::new(),
                 name: Some(body.user),

@@ -12,6 +12,7 @@ mod deliveries;
 mod doctor;
 mod integration;
 mod messages;
+mod scripts;
 
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/tokens/{id}/revoke", post(access::revoke_token))
         .route("/integrations", get(access::list_integrations))
         .route("/integrations/telegram", post(access::add_telegram))
+        .route("/integrations/javascript", post(scripts::add))
+        .route("/integrations/call", post(scripts::call))
         .route("/conversations", get(conversations::list))
         .route("/conversations/{id}", get(conversations::show))
         .route("/conversations/{id}/messages", get(conversations::messages))

@@ -9,10 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use switchboard_engine::Engine;
 use switchboard_engine::keys::hex;
 use switchboard_model::{Error, Integration, Result};
+use switchboard_script::Script;
 
 use super::client::Client;
 use super::condition::Reporter;
 use super::files::Links;
+use super::mapping::Mapping;
 
 /// What an account needs.
 pub struct AccountConfig {
@@ -28,6 +30,8 @@ pub struct AccountConfig {
     pub own_url: String,
     /// How long things may take.
     pub timing: Timing,
+    /// What says which conversation a thread is, if not the thread alone.
+    pub script: Option<Script>,
 }
 
 /// How long things take at most, and how long the pauses are. The defaults are for the real
@@ -85,6 +89,7 @@ pub struct Account {
     pub(super) webhook_secret: SecretString,
     pub(super) timing: Timing,
     pub(super) condition: Reporter,
+    pub(super) mapping: Option<Mapping>,
 }
 
 impl Account {
@@ -102,6 +107,7 @@ impl Account {
             },
             client: Arc::new(Client::new(&config.api_url, config.token)?),
             condition: Reporter::new(config.engine.health().clone(), &config.integration),
+            mapping: config.script.map(Mapping::new),
             engine: config.engine,
             integration: config.integration,
             timing: config.timing,

@@ -16,6 +16,7 @@ pub(super) struct Reporter {
 struct Troubles {
     receiving: Option<String>,
     sending: Option<String>,
+    mapping: Option<String>,
 }
 
 impl Reporter {
@@ -39,7 +40,23 @@ impl Reporter {
 
     /// Telegram takes the token, and updates come in.
     pub(super) fn receives(&self) {
-        self.change(|troubles| *troubles = Troubles::default());
+        self.change(|troubles| {
+            troubles.receiving = None;
+            troubles.sending = None;
+        });
+    }
+
+    /// The script does not say where updates belong.
+    pub(super) fn cannot_map(&self, text: String) {
+        self.change(|troubles| troubles.mapping = Some(text));
+    }
+
+    /// The script has said where an update belongs.
+    pub(super) fn maps(&self) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.mapping.take().is_some() {
+            self.tell(&troubles);
+        }
     }
 
     /// A message was taken.
@@ -58,7 +75,11 @@ impl Reporter {
     }
 
     fn tell(&self, troubles: &Troubles) {
-        let trouble = troubles.receiving.as_ref().or(troubles.sending.as_ref());
+        let trouble = troubles
+            .receiving
+            .as_ref()
+            .or(troubles.sending.as_ref())
+            .or(troubles.mapping.as_ref());
         let condition = trouble.map_or(Condition::Well, |text| Condition::Troubled(text.clone()));
         if self.health.set(self.integration, condition) {
             let integration = self.integration;

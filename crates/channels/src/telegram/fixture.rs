@@ -15,6 +15,7 @@ use switchboard_engine::access::Install;
 use switchboard_engine::{Condition, Engine, Vault};
 use switchboard_model::testing::ManualClock;
 use switchboard_model::{Event, Integration};
+use switchboard_script::Script;
 use switchboard_store::{EventFilter, PageRequest};
 use switchboard_store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -190,6 +191,11 @@ impl Bench {
 
     /// An account that takes no longer than a test may.
     pub(super) fn account(&self, api_url: &str) -> Arc<Account> {
+        self.scripted(api_url, None)
+    }
+
+    /// One whose threads a script maps.
+    pub(super) fn scripted(&self, api_url: &str, script: Option<Script>) -> Arc<Account> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let short = Duration::from_millis(20);
         let config = AccountConfig {
@@ -198,6 +204,7 @@ impl Bench {
             token: TOKEN.to_owned().into(),
             api_url: api_url.to_owned(),
             own_url: "http://127.0.0.1:4000/".to_owned(),
+            script,
             timing: Timing {
                 poll: Duration::from_secs(1),
                 request: Duration::from_secs(5),

@@ -58,6 +58,9 @@ pub(super) const KINDS: [&str; 27] = [
 /// The kind of event for an update that cannot be understood.
 pub(super) const UNKNOWN: &str = "unknown";
 
+/// The kind of event for an update whose conversation the script does not tell.
+pub(super) const UNMAPPED: &str = "unmapped";
+
 /// How many bytes are kept of what is no JSON.
 const RAW_LIMIT: usize = 64 * 1024;
 
@@ -145,6 +148,25 @@ pub(super) fn press(account: &str, raw: &str, value: &str) -> Option<Update> {
 pub(super) fn unreadable(account: &str, raw: &str) -> Update {
     let once = once::update(account, once::update_id(raw), raw.as_bytes());
     event(UNKNOWN.to_owned(), raw, once, None, None)
+}
+
+/// An update that no script can place, as an event that holds it and says why.
+pub(super) fn unmapped(once: Vec<String>, raw: &str, reason: &str) -> Update {
+    let reason = as_json(reason);
+    let payload = Json::parse(&format!("{{\"reason\":{reason},\"update\":{raw}}}"));
+    Update {
+        once,
+        content: UpdateContent::Event(IncomingEvent {
+            kind: UNMAPPED.to_owned(),
+            payload: payload.unwrap_or_else(|_| as_text(raw)),
+            thread: None,
+            sender: None,
+        }),
+    }
+}
+
+fn as_json(text: &str) -> String {
+    serde_json::Value::from(text.replace('\0', "\u{fffd}")).to_string()
 }
 
 /// What came in the place of an update and is no JSON, as an event that holds its beginning.
@@ -403,6 +425,7 @@ fn person_user(person: &Person) -> ExternalUser {
         tags.insert("isBot", "true");
     }
     ExternalUser {
+        known: None,
         id: person.id.to_string(),
         tags,
         name: full_name(person.first_name.as_deref(), person.last_name.as_deref()),
@@ -419,6 +442,7 @@ fn chat_user(chat: &Chat) -> ExternalUser {
         tags.insert("chatType", kind);
     }
     ExternalUser {
+        known: None,
         id: chat.id.to_string(),
         tags,
         name: chat

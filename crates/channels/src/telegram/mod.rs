@@ -20,6 +20,7 @@ mod explain;
 mod files;
 mod inbound;
 mod lenient;
+mod mapping;
 mod markdown;
 mod moves;
 mod once;

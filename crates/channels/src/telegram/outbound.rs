@@ -82,7 +82,8 @@ impl Account {
     ) -> Result<Tags, SendOutcome> {
         let permanent = |error: String| SendOutcome::Permanent { error };
         let plan = Plan::of(&outgoing.message).map_err(|fault| permanent(fault.to_string()))?;
-        let mut thread = target(&outgoing.conversation.tags)
+        let mut thread = self
+            .target(&outgoing.conversation.tags)
             .map_err(|unknown| permanent(format!("{unknown}; mend the tags, then send again")))?;
         let sent = parts.sent();
         if sent.is_empty() {

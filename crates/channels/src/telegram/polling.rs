@@ -19,6 +19,7 @@ use super::backoff::Backoff;
 use super::client::{Answer, Refusal};
 use super::control::Failure;
 use super::inbound;
+use super::mapping::TRIES;
 use super::once;
 use super::press::Press;
 
@@ -49,7 +50,7 @@ impl Account {
     /// Polls until `shutdown`. It returns within moments of it: a poll that is cut off loses
     /// nothing, for what it would have brought is not confirmed.
     pub async fn run_polling(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut poller = Poller::new(&self);
+        let mut poller = Poller::new(&self, shutdown.clone());
         while !shutdown.is_cancelled() {
             let pause = match shutdown.run_until_cancelled(poller.poll()).await {
                 None => return,
@@ -67,6 +68,7 @@ impl Account {
 
 struct Poller<'a> {
     account: &'a Account,
+    shutdown: CancellationToken,
     /// What was read or written last, and when it was written.
     position: Option<(i64, Timestamp)>,
     position_was_read: bool,
@@ -87,12 +89,15 @@ struct Item<'a> {
     raw: &'a str,
     id: Option<i64>,
     update: Update,
+    /// The update as it is stored.
+    mapped: Update,
 }
 
 impl<'a> Poller<'a> {
-    fn new(account: &'a Account) -> Self {
+    fn new(account: &'a Account, shutdown: CancellationToken) -> Self {
         Self {
             account,
+            shutdown,
             position: None,
             position_was_read: false,
             batch: BATCH,
@@ -163,13 +168,15 @@ impl<'a> Poller<'a> {
         };
         let mut items = Vec::with_capacity(raw.len());
         for raw in raw {
+            let update = match self.account.read(raw.get()).await {
+                Ok(update) => update,
+                Err(error) => return self.fail(&store_failure(&error)),
+            };
             items.push(Item {
                 raw: raw.get(),
                 id: once::update_id(raw.get()),
-                update: match self.account.read(raw.get()).await {
-                    Ok(update) => update,
-                    Err(error) => return self.fail(&store_failure(&error)),
-                },
+                mapped: update.clone(),
+                update,
             });
         }
         let presses: Vec<_> = items
@@ -214,13 +221,23 @@ impl<'a> Poller<'a> {
     }
 
     /// Stores a batch and the position behind it. Tells whether any of it was new.
-    async fn ingest(&mut self, items: Vec<Item<'_>>) -> Result<bool> {
+    async fn ingest(&mut self, mut items: Vec<Item<'_>>) -> Result<bool> {
         if items.is_empty() {
             return Ok(false);
         }
         let position = self.behind(items.iter().filter_map(|item| item.id).max());
-        let updates = items.iter().map(|item| item.update.clone()).collect();
-        match self.store(updates, position).await {
+        let mut tries = 0;
+        let stored = loop {
+            self.map(&mut items).await?;
+            let updates = items.iter().map(|item| item.mapped.clone()).collect();
+            tries += 1;
+            match self.store(updates, position.clone()).await {
+                // What the script gave was deleted in between.
+                Err(Error::ReferenceNotFound { .. }) if tries < TRIES => {}
+                stored => break stored,
+            }
+        };
+        match stored {
             Err(error) if !is_passing(&error) => {
                 tracing::warn!(
                     integration = %self.account.integration.id,
@@ -232,13 +249,27 @@ impl<'a> Poller<'a> {
         }
     }
 
+    /// Asks the script. That may take a while, and is cut off when the account is to stop: nothing is
+    /// stored yet.
+    async fn map(&self, items: &mut [Item<'_>]) -> Result<()> {
+        let account = self.account;
+        let mapping = async {
+            for item in items {
+                item.mapped = account.mapped(item.raw, &item.update).await?;
+            }
+            Ok(())
+        };
+        let done = self.shutdown.run_until_cancelled(mapping).await;
+        done.unwrap_or(Err(Error::Busy))
+    }
+
     /// So that one update that is refused holds up no other: it is kept raw.
     async fn ingest_one_by_one(&mut self, items: Vec<Item<'_>>) -> Result<bool> {
         let (mut news, mut last) = (false, None);
         for item in items {
             last = last.max(item.id);
             let position = self.behind(last);
-            news |= match self.store(vec![item.update], position.clone()).await {
+            news |= match self.store(vec![item.mapped], position.clone()).await {
                 Err(error) if !is_passing(&error) => {
                     let kept = inbound::unreadable(&self.account.number, item.raw);
                     self.store(vec![kept], position).await?

@@ -17,6 +17,7 @@ use super::buttons;
 use super::client::{Answer, Client};
 use super::files::Links;
 use super::inbound;
+use super::mapping::place_tags;
 use super::outbound::keyboard::{KEPT, TURN};
 use super::outbound::page;
 use super::target::target;
@@ -119,6 +120,7 @@ impl Account {
             integration: self.integration.clone(),
             client: Arc::clone(&self.client),
             limit: self.timing.request,
+            is_scripted: self.mapping.is_some(),
         };
         tokio::spawn(async move {
             let answers = presses.iter().map(|press| answerer.answer(press));
@@ -158,6 +160,7 @@ struct Answerer {
     integration: Integration,
     client: Arc<Client>,
     limit: Duration,
+    is_scripted: bool,
 }
 
 impl Answerer {
@@ -224,7 +227,7 @@ impl Answerer {
             .conversation(conversation.clone())
             .tags;
         conversation.integration == self.integration.id
-            && target(&tags).is_ok_and(|thread| thread.chat == chat)
+            && target(&place_tags(self.is_scripted, &tags)).is_ok_and(|thread| thread.chat == chat)
     }
 }
 

@@ -103,6 +103,7 @@ impl Thread {
             tags.insert("chatTitle", title);
         }
         ExternalThread {
+            known: None,
             channel: CHANNEL.to_owned(),
             id: self.to_string(),
             tags,

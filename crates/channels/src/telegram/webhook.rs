@@ -22,6 +22,7 @@ use super::client::Answer;
 use super::control::Failure;
 use super::inbound;
 use super::lenient::lenient;
+use super::mapping::TRIES;
 use super::polling::is_passing;
 use super::press::Press;
 
@@ -188,7 +189,18 @@ impl Account {
     }
 
     async fn ingest_update(&self, raw: &str) -> Result<(), Error> {
-        match self.ingest_one(self.read(raw).await?).await {
+        let update = self.read(raw).await?;
+        let mut tries = 0;
+        let stored = loop {
+            let mapped = self.mapped(raw, &update).await?;
+            tries += 1;
+            match self.ingest_one(mapped).await {
+                // What the script gave was deleted in between.
+                Err(Error::ReferenceNotFound { .. }) if tries < TRIES => {}
+                stored => break stored,
+            }
+        };
+        match stored {
             Err(error) if !is_passing(&error) => {
                 self.ingest_one(inbound::unreadable(&self.number, raw))
                     .await

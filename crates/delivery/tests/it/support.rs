@@ -97,11 +97,13 @@ impl World {
             once: Vec::new(),
             content: UpdateContent::Message(IncomingMessage {
                 thread: ExternalThread {
+                    known: None,
                     channel: "channel".to_owned(),
                     id: thread.to_owned(),
                     tags: Tags::new(),
                 },
                 sender: ExternalUser {
+                    known: None,
                     id: "somebody".to_owned(),
                     tags: Tags::new(),
                     name: None,

@@ -104,6 +104,7 @@ pub async fn an_integration_changes(factory: &dyn Factory) {
     let change = IntegrationChange {
         active: Some(false),
         secret: Some(SealedSecret(vec![7])),
+        script: None,
     };
     let after = store
         .update_integration(world.bot, world.integration, change, world.now())

@@ -266,6 +266,7 @@ pub async fn an_inactive_integration_fails_visibly(factory: &dyn Factory) {
         let change = IntegrationChange {
             active: Some(active),
             secret: None,
+            script: None,
         };
         let update = store.update_integration(world.bot, world.integration, change, world.now());
         update.await.unwrap();

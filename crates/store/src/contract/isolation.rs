@@ -243,6 +243,7 @@ pub async fn nothing_new_refers_to_another_bots(factory: &dyn Factory) {
     let change = IntegrationChange {
         active: Some(false),
         secret: None,
+        script: None,
     };
     let update = store.update_integration(bot, own.integration, change, now);
     assert_eq!(update.await.unwrap(), None);

@@ -195,6 +195,7 @@ impl World {
         Thread {
             id: self.conversation_id(),
             channel: "channel".to_owned(),
+            known: None,
             identity: tags([("telegram:id", id)]),
             tags: tags([("telegram:id", id), ("telegram:chatId", id)]),
         }
@@ -204,6 +205,7 @@ impl World {
     pub fn sender(&self, id: &str) -> Sender {
         Sender {
             id: UserId::new(self.env.ulid()),
+            known: None,
             identity: tags([("telegram:id", id)]),
             tags: tags([("telegram:id", id)]),
             name: Some(format!("Person {id}")),
@@ -332,6 +334,7 @@ pub fn new_integration(env: &Environment, bot: BotId, alias: &str, active: bool)
             updated_at: env.now(),
         },
         secret: None,
+        script: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `switchboard integrations`: the channels of a bot.
 
 use std::io::{BufRead, IsTerminal, Read};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -44,6 +45,16 @@ enum Action {
     /// Plug in a channel
     #[command(subcommand)]
     Add(Channel),
+    /// Run one function of an integration's script and print what it returned
+    Call {
+        /// The integration, by alias or id
+        name: String,
+        /// The function, such as conversations.getOrCreateConversation
+        function: String,
+        /// The external id of a thread or person
+        #[arg(allow_hyphen_values = true)]
+        external_id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +64,17 @@ enum Channel {
         /// The integration's name within the bot, if it has several
         #[arg(long)]
         alias: Option<String>,
+    },
+    /// A script that says which conversation a channel's threads are; again to change it
+    Javascript {
+        /// The script
+        file: PathBuf,
+        /// The integration's name within the bot
+        #[arg(long)]
+        alias: String,
+        /// The channel whose threads it maps
+        #[arg(long, value_parser = ["telegram"])]
+        channel: String,
     },
 }
 
@@ -94,6 +116,43 @@ pub(super) async fn run(
             client.close().await?;
             answer
         }
+        Action::Add(Channel::Javascript {
+            file,
+            alias,
+            channel,
+        }) => {
+            let source = std::fs::read_to_string(file)
+                .map_err(|error| Failure::Config(format!("{}: {error}", file.display())))?;
+            let token = config.telegram_token.as_ref();
+            let token = token.map(ExposeSecret::expose_secret);
+            if let Some(token) = token {
+                telegram_account(token)?;
+            }
+            let body =
+                json!({ "source": source, "alias": alias, "channel": channel, "token": token });
+            // The token is for this integration: not to be kept for the built-in one first.
+            let plain = Config {
+                telegram_token: None,
+                ..config.clone()
+            };
+            let client = Client::open(&plain, Work::None).await?;
+            let answer = client
+                .post(&at("/local/integrations/javascript"), &body)
+                .await?;
+            client.close().await?;
+            answer
+        }
+        Action::Call {
+            name,
+            function,
+            external_id,
+        } => {
+            let client = Client::open(config, Work::None).await?;
+            let body = json!({ "integration": name, "function": function, "id": external_id });
+            let called: Value = client.post(&at("/local/integrations/call"), &body).await?;
+            client.close().await?;
+            called["returned"].clone()
+        }
     };
     if printer.is_json() {
         printer.json(&answer)?;
@@ -106,7 +165,13 @@ pub(super) async fn run(
                 rows(&answer, "integrations").map(|found| {
                     let state = match (found["active"].as_bool(), found["trouble"].as_str()) {
                         (_, Some(trouble)) => trouble.to_owned(),
+                        (Some(true), None) if found["scripted"] == true => {
+                            "active; a script maps it".to_owned()
+                        }
                         (Some(true), None) => "active".to_owned(),
+                        _ if found["scripted"] == true => {
+                            "inactive: it has no token; a script maps it".to_owned()
+                        }
                         _ => "inactive".to_owned(),
                     };
                     vec![
@@ -128,6 +193,18 @@ pub(super) async fn run(
                      the first bot's telegram on again",
                 );
             }
+        }
+        Action::Call { .. } => printer.line(&format!("{answer:#}"))?,
+        Action::Add(Channel::Javascript { .. }) => {
+            let state = match answer["active"].as_bool() {
+                Some(true) => "is active",
+                _ => "is inactive until it has a token, and can be called",
+            };
+            printer.line(&format!(
+                "{} ({}) {state}.",
+                text(&answer, "alias"),
+                text(&answer, "integration_id")
+            ))?;
         }
         Action::Add(_) => {
             printer.line(&format!(

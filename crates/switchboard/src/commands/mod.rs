@@ -74,7 +74,7 @@ enum Command {
     Messages(messages::Options),
     /// List, create, rotate or revoke access tokens
     Tokens(tokens::Options),
-    /// List or show integrations, plug them in, switch them on or off
+    /// List or show integrations, plug in Telegram or a script, try a script, switch them on or off
     Integrations(integrations::Options),
     /// List what could not be delivered, or deliver it again
     Deliveries(deliveries::Options),

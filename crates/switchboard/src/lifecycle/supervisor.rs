@@ -14,6 +14,7 @@ use switchboard_delivery::{Policy, UncertainPolicy, Worker};
 use switchboard_engine::{Condition, Engine};
 use switchboard_integration::Outbound;
 use switchboard_model::{Error, Integration, IntegrationId, Result};
+use switchboard_script::{Limits, Script};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -223,6 +224,17 @@ impl Supervisor {
                 return Ok(None);
             }
         };
+        // Without its script an account would make conversations that the script never made.
+        let script = match self.script(integration).await {
+            Ok(script) => script,
+            Err(error) => {
+                tracing::error!(integration = %integration.id, %error, "channel not started");
+                self.engine
+                    .health()
+                    .set(integration.id, Condition::Troubled(error.to_string()));
+                return Ok(None);
+            }
+        };
         let account = Account::new(AccountConfig {
             engine: self.engine.clone(),
             integration: integration.clone(),
@@ -234,8 +246,18 @@ impl Supervisor {
                 .as_ref()
                 .map_or_else(|| self.inlets.own_url.clone(), ToString::to_string),
             timing: Timing::default(),
+            script,
         })?;
         Ok(Some(Arc::new(account)))
+    }
+
+    /// The script that maps an integration's threads, if one does.
+    async fn script(&self, integration: &Integration) -> Result<Option<Script>> {
+        let (store, bot) = (self.engine.store(), integration.bot);
+        match store.integration_script(bot, integration.id).await? {
+            Some(source) => Ok(Some(Script::load(&source, Limits::default()).await?)),
+            None => Ok(None),
+        }
     }
 }
 

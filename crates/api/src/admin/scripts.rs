@@ -1,0 +1,153 @@
+//! Integrations whose threads a script maps: installed, changed, tried out.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use switchboard_engine::access::Install;
+use switchboard_integration::Context;
+use switchboard_model::{Error, Integration, IntegrationId, Kind};
+use switchboard_script::{Limits, Origin, Script};
+
+use super::access::{Answer, check_alias};
+use super::{Admin, BotQuery};
+
+/// The platforms whose threads a script can map, with the channel that has them.
+const PLATFORMS: [(&str, &str); 1] = [("telegram", "channel")];
+
+#[derive(Deserialize)]
+pub(super) struct ScriptBody {
+    source: String,
+    alias: String,
+    /// The platform that the script maps.
+    channel: String,
+    token: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ScriptAnswer {
+    integration_id: IntegrationId,
+    alias: String,
+    platform: String,
+    active: bool,
+    functions: Vec<String>,
+}
+
+/// Installs an integration with a script, or gives the one of that alias another script.
+pub(super) async fn add(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+    Json(body): Json<ScriptBody>,
+) -> Answer<ScriptAnswer> {
+    let bot = admin.bot(&query).await?;
+    let Some((platform, _)) = PLATFORMS.iter().find(|(name, _)| *name == body.channel) else {
+        return Err(Error::invalid("channel", "expected telegram").into());
+    };
+    let script = Script::load(&body.source, Limits::default())
+        .await
+        .map_err(Error::from)?;
+    let known = admin.engine.store().list_integrations(bot).await?;
+    let token = body.token.as_deref();
+    let integration = match known.into_iter().find(|found| found.alias == body.alias) {
+        Some(found) if found.platform != *platform => {
+            return Err(Error::AlreadyExists {
+                field: "alias".to_owned(),
+                reason: format!(
+                    "{} is an integration of {}; choose another alias",
+                    body.alias, found.platform
+                ),
+            }
+            .into());
+        }
+        Some(found) => {
+            admin
+                .engine
+                .script_integration(&found, &body.source, token)
+                .await?
+        }
+        None => {
+            check_alias(&body.alias)?;
+            let install = Install {
+                alias: &body.alias,
+                platform,
+                active: token.is_some(),
+            };
+            admin
+                .engine
+                .create_integration(bot, install, token, Some(&body.source))
+                .await?
+        }
+    };
+    admin.channels.reload(integration.clone()).await?;
+    Ok(Json(ScriptAnswer {
+        integration_id: integration.id,
+        alias: integration.alias,
+        platform: integration.platform,
+        active: integration.active,
+        functions: script.functions().to_vec(),
+    }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct CallBody {
+    /// By alias or id.
+    integration: String,
+    function: String,
+    id: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct CallAnswer {
+    returned: Value,
+}
+
+/// Runs one function of a script, as the channel would for a thread of that id.
+pub(super) async fn call(
+    State(admin): State<Admin>,
+    Query(query): Query<BotQuery>,
+    Json(body): Json<CallBody>,
+) -> Answer<CallAnswer> {
+    let bot = admin.bot(&query).await?;
+    let name = &body.integration;
+    let known = admin.engine.store().list_integrations(bot).await?;
+    let integration = known
+        .into_iter()
+        .find(|found| found.alias == *name || found.id.to_string() == *name)
+        .ok_or_else(|| Error::not_found(Kind::Integration, name))?;
+    let source = admin
+        .engine
+        .store()
+        .integration_script(bot, integration.id)
+        .await?
+        .ok_or_else(|| {
+            Error::invalid(
+                "integration",
+                format!(
+                    "{} has no script; `switchboard integrations add javascript FILE --alias {}` \
+                     gives it one",
+                    integration.alias, integration.alias
+                ),
+            )
+        })?;
+    let script = Script::load(&source, Limits::default())
+        .await
+        .map_err(Error::from)?;
+    let origin = Origin {
+        thread: json!({ "id": body.id }),
+        ..Origin::default()
+    };
+    let ctx = Context::new(
+        admin.engine.clone(),
+        integration.clone(),
+        channel(&integration),
+    );
+    let returned = script.call(&ctx, &origin, &body.function, &body.id).await?;
+    Ok(Json(CallAnswer { returned }))
+}
+
+fn channel(integration: &Integration) -> &'static str {
+    let known = PLATFORMS
+        .iter()
+        .find(|(name, _)| *name == integration.platform);
+    known.map_or("channel", |(_, channel)| channel)
+}

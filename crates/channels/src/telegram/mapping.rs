@@ -1,0 +1,173 @@
+//! Threads and people as a script maps them.
+//!
+//! Promises: an update is lost for no fault of the script's. A failing script is asked again, with
+//! growing pauses; then the update is kept as the event `unmapped`, with its text and the reason, and
+//! the next is taken. An update that was taken before does not reach the script.
+//! What never happens here: a conversation opened by anything but something said.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use switchboard_engine::{ExternalThread, ExternalUser, Update, UpdateContent};
+use switchboard_integration::Context;
+use switchboard_model::{Result, Tags};
+use switchboard_script::{Failure, Mode, Origin, Script};
+
+use super::CHANNEL;
+use super::account::Account;
+use super::inbound;
+use super::target::{UnknownTarget, target};
+use super::thread::Thread;
+
+/// The pauses before a failing script is asked again.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
+/// The tags that say where an answer goes. Where a conversation has several threads, those of the
+/// last one count, all together.
+const PLACE: [&str; 4] = [
+    "chatId",
+    "threadId",
+    "directMessagesTopicId",
+    "businessConnectionId",
+];
+
+/// How often an update is mapped anew because what it was mapped to is gone.
+pub(super) const TRIES: usize = 3;
+
+/// A script, and how it is.
+pub(super) struct Mapping {
+    script: Script,
+    /// Whether it failed at the last update to the end: then the next is tried once, so that a
+    /// script that always fails does not hold up each of them.
+    failing: AtomicBool,
+}
+
+impl Mapping {
+    pub(super) fn new(script: Script) -> Self {
+        Self {
+            script,
+            failing: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Account {
+    /// The update with what the script says of it. Without a script it stays as it is. An error is
+    /// the store's: nothing is decided then.
+    pub(super) async fn mapped(&self, raw: &str, update: &Update) -> Result<Update> {
+        let Some(mapping) = &self.mapping else {
+            return Ok(update.clone());
+        };
+        if self.engine.is_taken(&self.integration, update).await? {
+            return Ok(update.clone());
+        }
+        let mut pauses = PAUSES.iter();
+        loop {
+            match self.place(mapping, raw, update).await {
+                Ok(placed) => {
+                    mapping.failing.store(false, Ordering::Relaxed);
+                    self.condition.maps();
+                    return Ok(placed);
+                }
+                Err(Failure::Store(error)) => return Err(error),
+                Err(Failure::Script(reason)) => {
+                    self.condition.cannot_map(format!(
+                        "the script of {} fails, and updates are kept as events: {reason}; mend it \
+                         and add it again",
+                        self.integration.alias
+                    ));
+                    let again = pauses.next();
+                    match again.filter(|_| !mapping.failing.load(Ordering::Relaxed)) {
+                        Some(pause) => tokio::time::sleep(*pause).await,
+                        None => {
+                            mapping.failing.store(true, Ordering::Relaxed);
+                            return Ok(inbound::unmapped(update.once.clone(), raw, &reason));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn place(
+        &self,
+        mapping: &Mapping,
+        raw: &str,
+        update: &Update,
+    ) -> Result<Update, Failure> {
+        let mut update = update.clone();
+        let (thread, sender, mode) = match &mut update.content {
+            UpdateContent::Message(message) => {
+                let (thread, sender) = (&mut message.thread, &mut message.sender);
+                (Some(thread), Some(sender), Mode::Open)
+            }
+            UpdateContent::Event(event) => {
+                (event.thread.as_mut(), event.sender.as_mut(), Mode::Look)
+            }
+        };
+        let ctx = Context::new(self.engine.clone(), self.integration.clone(), CHANNEL);
+        let origin = Origin {
+            thread: thread.as_deref().map_or(Value::Null, thread_facts),
+            sender: sender.as_deref().map_or(Value::Null, sender_facts),
+            update: serde_json::from_str(raw).unwrap_or_default(),
+        };
+        let script = &mapping.script;
+        let mut nowhere = false;
+        if let Some(thread) = thread {
+            let found = script.conversation(&ctx, &origin, &thread.id, mode).await?;
+            nowhere = found.is_none();
+            thread.known = found.map(|conversation| conversation.id);
+            for tag in PLACE {
+                if thread.tags.get(tag).is_none() {
+                    thread.tags.insert(tag, "");
+                }
+            }
+        }
+        if let Some(sender) = sender.filter(|_| script.maps_users()) {
+            let user = script.user(&ctx, &origin, &sender.id).await?;
+            sender.known = Some(user.id);
+        }
+        if let UpdateContent::Event(event) = &mut update.content
+            && nowhere
+        {
+            event.thread = None;
+        }
+        Ok(update)
+    }
+
+    /// Where a conversation's messages go. The id that a script gives a conversation names no
+    /// place, unless it is all there is.
+    pub(super) fn target(&self, tags: &Tags) -> Result<Thread, UnknownTarget> {
+        target(&place_tags(self.mapping.is_some(), tags))
+    }
+}
+
+/// The tags that name a conversation's place.
+pub(super) fn place_tags(is_scripted: bool, tags: &Tags) -> Tags {
+    let all = tags.iter();
+    if is_scripted && tags.get("chatId").is_some() {
+        return all.filter(|(name, _)| *name != "id").collect();
+    }
+    all.collect()
+}
+
+fn thread_facts(thread: &ExternalThread) -> Value {
+    facts(&thread.id, &thread.tags)
+}
+
+fn sender_facts(sender: &ExternalUser) -> Value {
+    let mut facts = facts(&sender.id, &sender.tags);
+    facts["name"] = json!(sender.name);
+    facts
+}
+
+fn facts(id: &str, tags: &Tags) -> Value {
+    let mut facts = json!(tags);
+    facts["id"] = id.into();
+    facts
+}
