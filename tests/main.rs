@@ -21,6 +21,7 @@ mod explain;
 mod faq;
 mod guides;
 mod isolation;
+mod javascript;
 mod kill;
 mod mishaps;
 mod order;
