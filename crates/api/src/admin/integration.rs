@@ -70,6 +70,7 @@ pub(super) async fn set_active(
     let change = IntegrationChange {
         active: Some(body.active),
         secret: None,
+        script: None,
     };
     let changed = store
         .update_integration(bot, integration.id, change, admin.engine.env().now())

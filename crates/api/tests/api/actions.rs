@@ -115,6 +115,7 @@ async fn an_inactive_integration_and_anothers_are_not_called() {
     let (bot, telegram) = (world.bot.bot.id, world.bot.integrations[0].id);
     let off = switchboard_store::IntegrationChange {
         active: Some(false),
+        script: None,
         secret: None,
     };
     let now = world.engine.env().now();

@@ -21,7 +21,6 @@ use super::account::Account;
 use super::answer::{Verdict, judge, sent_tags};
 use super::buttons;
 use super::moves;
-use super::target::target;
 use super::thread::{Thread, Topic};
 use keyboard::Keyboard;
 use plan::{Call, Plan};
