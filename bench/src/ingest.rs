@@ -72,11 +72,13 @@ fn update(number: u64) -> Result<Update> {
             .to_vec(),
         content: UpdateContent::Message(IncomingMessage {
             thread: ExternalThread {
+                known: None,
                 channel: "channel".to_owned(),
                 id: chat.clone(),
                 tags: Tags::from_iter([("chatId", chat.as_str()), ("chatType", "private")]),
             },
             sender: ExternalUser {
+                known: None,
                 id: chat.clone(),
                 tags: Tags::from_iter([("username", format!("person{thread}").as_str())]),
                 name: Some(format!("Person {thread}")),

@@ -161,6 +161,8 @@ pub(super) fn unmapped(once: Vec<String>, raw: &str, reason: &str) -> Update {
             payload: payload.unwrap_or_else(|_| as_text(raw)),
             thread: None,
             sender: None,
+            moved_from: None,
+            edit: None,
         }),
     }
 }

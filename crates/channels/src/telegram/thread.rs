@@ -71,6 +71,7 @@ impl Thread {
         ExternalThread {
             channel: CHANNEL.to_owned(),
             id: Self::chat(chat).to_string(),
+            known: None,
             tags,
         }
     }
