@@ -15,7 +15,6 @@ use switchboard_engine::access::Install;
 use switchboard_engine::{Condition, Engine, Vault};
 use switchboard_model::testing::ManualClock;
 use switchboard_model::{Event, Integration};
-use switchboard_script::Script;
 use switchboard_store::{EventFilter, PageRequest};
 use switchboard_store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -195,7 +194,11 @@ impl Bench {
     }
 
     /// One whose threads a script maps.
-    pub(super) fn scripted(&self, api_url: &str, script: Option<Script>) -> Arc<Account> {
+    pub(super) fn scripted(
+        &self,
+        api_url: &str,
+        script: Option<switchboard_script::Script>,
+    ) -> Arc<Account> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let short = Duration::from_millis(20);
         let config = AccountConfig {

@@ -68,7 +68,8 @@ enum Channel {
     /// A script that says which conversation a channel's threads are; again to change it
     Javascript {
         /// The script
-        file: PathBuf,
+        #[arg(value_name = "FILE")]
+        source: PathBuf,
         /// The integration's name within the bot
         #[arg(long)]
         alias: String,
@@ -117,7 +118,7 @@ pub(super) async fn run(
             answer
         }
         Action::Add(Channel::Javascript {
-            file,
+            source: file,
             alias,
             channel,
         }) => {
