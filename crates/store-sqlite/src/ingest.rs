@@ -241,7 +241,7 @@ impl Intake<'_> {
                 .ok_or_else(|| Error::reference("user", Kind::User, id))?;
             let tags = fitting(&Tags::new(), &sender.tags);
             let now = self.batch.now;
-            let user = user::merge(connection, self.bot, found, tags, Surplus::LeaveOut, now)?;
+            let user = user::merge(connection, self.bot, found, &tags, Surplus::LeaveOut, now)?;
             return Ok((user, false));
         }
         if sender.identity.is_empty() {

@@ -138,12 +138,12 @@ pub(crate) fn merge(
     connection: &Connection,
     bot: i64,
     found: Numbered<User>,
-    tags: Tags,
+    tags: &Tags,
     surplus: Surplus,
     now: Timestamp,
 ) -> Done<Numbered<User>> {
     let update = UserUpdate {
-        tags: news(&found.value, &Tags::new(), &tags),
+        tags: news(&found.value, &Tags::new(), tags),
         name: None,
         picture_url: None,
     };

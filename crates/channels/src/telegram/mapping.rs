@@ -82,12 +82,12 @@ impl Account {
                         self.integration.alias
                     ));
                     let again = pauses.next();
-                    match again.filter(|_| !mapping.failing.load(Ordering::Relaxed)) {
-                        Some(pause) => tokio::time::sleep(*pause).await,
-                        None => {
-                            mapping.failing.store(true, Ordering::Relaxed);
-                            return Ok(inbound::unmapped(update.once.clone(), raw, &reason));
-                        }
+                    let again = again.filter(|_| !mapping.failing.load(Ordering::Relaxed));
+                    if let Some(pause) = again {
+                        tokio::time::sleep(*pause).await;
+                    } else {
+                        mapping.failing.store(true, Ordering::Relaxed);
+                        return Ok(inbound::unmapped(update.once.clone(), raw, &reason));
                     }
                 }
             }

@@ -84,8 +84,19 @@ pub(super) async fn run(
     options: Options,
     printer: Printer,
 ) -> Result<ExitCode, Failure> {
+    let answer = ask(config, &options).await?;
+    if printer.is_json() {
+        printer.json(&answer)?;
+    } else {
+        tell(&options.action, &answer, printer)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the server, or the administration in this process.
+async fn ask(config: &Config, options: &Options) -> Result<Value, Failure> {
     let at = |base: &str| path(base, &[("bot", options.bot.bot.as_deref())]);
-    let answer: Value = match &options.action {
+    Ok(match &options.action {
         Action::List => {
             let client = Client::open(config, Work::None).await?;
             let answer = client.get(&at("/local/integrations")).await?;
@@ -154,40 +165,23 @@ pub(super) async fn run(
             client.close().await?;
             called["returned"].clone()
         }
-    };
-    if printer.is_json() {
-        printer.json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    match options.action {
-        Action::List => {
-            printer.table(
-                &["INTEGRATION", "ALIAS", "PLATFORM", "STATE"],
-                rows(&answer, "integrations").map(|found| {
-                    let state = match (found["active"].as_bool(), found["trouble"].as_str()) {
-                        (_, Some(trouble)) => trouble.to_owned(),
-                        (Some(true), None) if found["scripted"] == true => {
-                            "active; a script maps it".to_owned()
-                        }
-                        (Some(true), None) => "active".to_owned(),
-                        _ if found["scripted"] == true => {
-                            "inactive: it has no token; a script maps it".to_owned()
-                        }
-                        _ => "inactive".to_owned(),
-                    };
-                    vec![
-                        text(found, "id"),
-                        text(found, "alias"),
-                        text(found, "platform"),
-                        state,
-                    ]
-                }),
-            )?;
-        }
-        Action::Show { .. } => show(&answer, printer)?,
-        Action::Enable { .. } => printer.line(&format!("{} is on.", text(&answer, "alias")))?,
+    })
+}
+
+/// Says it to people.
+fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure> {
+    match action {
+        Action::List => printer.table(
+            &["INTEGRATION", "ALIAS", "PLATFORM", "STATE"],
+            rows(answer, "integrations").map(|found| {
+                let shown = ["id", "alias", "platform"].map(|field| text(found, field));
+                shown.into_iter().chain([state(found)]).collect()
+            }),
+        )?,
+        Action::Show { .. } => show(answer, printer)?,
+        Action::Enable { .. } => printer.line(&format!("{} is on.", text(answer, "alias")))?,
         Action::Disable { .. } => {
-            printer.line(&format!("{} is off.", text(&answer, "alias")))?;
+            printer.line(&format!("{} is off.", text(answer, "alias")))?;
             if answer["platform"] == "telegram" {
                 complain(
                     "note: a server that is started with a Telegram token of its settings switches \
@@ -203,19 +197,31 @@ pub(super) async fn run(
             };
             printer.line(&format!(
                 "{} ({}) {state}.",
-                text(&answer, "alias"),
-                text(&answer, "integration_id")
+                text(answer, "alias"),
+                text(answer, "integration_id")
             ))?;
         }
         Action::Add(_) => {
             printer.line(&format!(
                 "{} ({}) is plugged in.",
-                text(&answer, "alias"),
-                text(&answer, "id")
+                text(answer, "alias"),
+                text(answer, "id")
             ))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Whether it works, in a few words.
+fn state(found: &Value) -> String {
+    let scripted = found["scripted"] == true;
+    match (found["active"].as_bool(), found["trouble"].as_str()) {
+        (_, Some(trouble)) => trouble.to_owned(),
+        (Some(true), None) if scripted => "active; a script maps it".to_owned(),
+        (Some(true), None) => "active".to_owned(),
+        _ if scripted => "inactive; a script maps it".to_owned(),
+        _ => "inactive".to_owned(),
+    }
 }
 
 fn show(answer: &Value, printer: Printer) -> Result<(), Failure> {
