@@ -102,11 +102,13 @@ fn update(posted: Posted) -> Result<Update, Error> {
         ],
         content: UpdateContent::Message(IncomingMessage {
             thread: ExternalThread {
+                known: None,
                 channel: "channel".to_owned(),
                 id: posted.thread,
                 tags: Tags::new(),
             },
             sender: ExternalUser {
+                known: None,
                 id: posted.person,
                 tags: Tags::new(),
                 name: posted.name,

@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 
 use crate::connection::{Connection, Id};
 use crate::failure::Done;
+use crate::missing::not_served;
 use crate::writer::Tx;
 use crate::{PostgresStore, rows, user};
 
@@ -116,6 +117,9 @@ async fn rename_bot(tx: &mut Tx, id: BotId, name: &str, now: Timestamp) -> Done<
 }
 
 async fn create_integration(tx: &Tx, command: &NewIntegration) -> Done<()> {
+    if command.script.is_some() {
+        return Err(not_served("scripts of integrations").into());
+    }
     let new = &command.integration;
     let bot = rows::known_bot(tx, new.bot).await?;
     let alias = tx.value::<i64>(ALIAS_TAKEN, &[&bot, &new.alias]).await?;
@@ -155,6 +159,9 @@ async fn update_integration(
     change: &IntegrationChange,
     now: Timestamp,
 ) -> Done<Option<Integration>> {
+    if change.script.is_some() {
+        return Err(not_served("scripts of integrations").into());
+    }
     if rows::integration(tx, bot, id).await?.is_none() {
         return Ok(None);
     }
@@ -310,6 +317,10 @@ impl AccessStore for PostgresStore {
             Box::pin(create_integration(tx, command))
         })
         .await
+    }
+
+    async fn integration_script(&self, _: BotId, _: IntegrationId) -> Result<Option<String>> {
+        Ok(None)
     }
 
     async fn update_integration(

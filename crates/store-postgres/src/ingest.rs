@@ -53,6 +53,14 @@ struct Intake<'a> {
 }
 
 async fn ingest(tx: &mut Tx, batch: &Batch) -> Done<Vec<Ingested>> {
+    let decided = |item: &Inbound| {
+        let (thread, sender) = ends(item);
+        thread.is_some_and(|thread| thread.known.is_some())
+            || sender.is_some_and(|sender| sender.known.is_some())
+    };
+    if batch.items.iter().any(decided) {
+        return Err(not_served("scripts of integrations").into());
+    }
     let mut intake = Intake {
         batch,
         bot: rows::known_bot(tx, batch.bot).await?,

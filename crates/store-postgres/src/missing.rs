@@ -22,6 +22,7 @@ pub const MISSING: &[&str] = &[
     "imported messages",
     "scheduled messages",
     "scheduled events",
+    "scripts of integrations",
 ];
 
 /// The refusal of one of [`MISSING`].

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Vault;
 use switchboard_engine::access::MIN_TOKEN_LEN;
+use switchboard_store_postgres::MISSING;
 
 use crate::commands::Failure;
 use crate::config::Settings;
@@ -199,9 +200,13 @@ fn database(url: Option<&str>, data_dir: &std::path::Path) -> Result<PathBuf, Fa
             Some(path) if !path.is_empty() => {
                 Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
             }
+            _ if url.starts_with("postgres") => Err(Failure::Config(format!(
+                "database_url: PostgreSQL is not served by this version: its store lacks {}; use \
+                 sqlite:PATH",
+                MISSING.join(", ")
+            ))),
             _ => Err(Failure::Config(
-                "database_url: expected sqlite:PATH; PostgreSQL is not served by this version"
-                    .to_owned(),
+                "database_url: expected sqlite:PATH".to_owned(),
             )),
         },
     }
