@@ -1,5 +1,7 @@
 //! Scripts as authors write them, over a real store: what runs, what is refused, what is limited.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails must panic")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
