@@ -65,11 +65,15 @@ fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
 
 fn next_due(connection: &Connection, destination: i64, again: bool) -> Done<Option<Timestamp>> {
     let mut next = None;
-    for sql in [NEXT_FIRST, NEXT_LOST, schedule::NEXT]
+    for sql in [NEXT_FIRST, NEXT_LOST]
         .into_iter()
         .chain(again.then_some(NEXT_AGAIN))
     {
         let due = rows::value::<Option<i64>>(connection, sql, [destination])?.flatten();
+        next = next.into_iter().chain(due).min();
+    }
+    if destination == outbox::BOTS {
+        let due = rows::value::<Option<i64>>(connection, schedule::NEXT, [])?.flatten();
         next = next.into_iter().chain(due).min();
     }
     Ok(next.map(Timestamp::from_millis))
@@ -93,7 +97,9 @@ fn claim(tx: &mut Tx<'_>, claim: Claim) -> Done<Claimed> {
     let destination =
         destination(connection, claim.lane)?.ok_or_else(|| rows::gone("an integration"))?;
     lost::expired(tx, destination, claim)?;
-    schedule::come_due(tx, destination, claim.now)?;
+    if destination == outbox::BOTS {
+        schedule::come_due(tx, claim.now)?;
+    }
     let now = claim.now.as_millis();
     let again = claim.again.min(claim.limit);
     let keys = [

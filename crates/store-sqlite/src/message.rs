@@ -290,7 +290,7 @@ fn wait(
 ) -> Done<i64> {
     let message = insert_at(tx, conversation, i64::MIN, draft)?;
     rows::execute(tx.connection, WAITS, [message])?;
-    schedule::message(tx, conversation, message, draft.direction, ids, due)?;
+    schedule::message(tx, conversation, message, ids, due)?;
     Ok(message)
 }
 

@@ -1,11 +1,12 @@
 //! What waits for its time: events and messages that are handed on later.
 //!
 //! Each waits apart from the lines of the outbox, so that it holds up nothing, and comes to the end
-//! of its line when its time has come: the first claim after that takes it there. A worker sleeps
-//! until the next is due, so that nothing is looked for and nothing written while none is.
+//! of its line when its time has come: the first claim for bots after that takes it there, also what
+//! goes to a channel, for a channel that is switched off claims nothing. The worker sleeps until the
+//! next is due, so that nothing is looked for and nothing written while none is.
 
 use rusqlite::{Connection, Row, params};
-use switchboard_model::{DeliveryId, Direction, EventId, Timestamp};
+use switchboard_model::{DeliveryId, EventId, Timestamp};
 
 use crate::failure::Done;
 use crate::outbox::{self, Enqueue};
@@ -13,16 +14,14 @@ use crate::rows::{self, ConversationRow};
 use crate::writer::Tx;
 use crate::{conversation, message, workflow};
 
-/// When the next of a destination is due.
-pub(crate) const NEXT: &str = "SELECT min(due_at) FROM schedule
-    WHERE destination = ?1 AND due_at IS NOT NULL";
+/// When the next is due.
+pub(crate) const NEXT: &str = "SELECT min(due_at) FROM schedule WHERE due_at IS NOT NULL";
 const INSERT: &str = "INSERT INTO schedule
-    (bot, destination, event, message, delivery, announcement, due_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    (bot, event, message, delivery, announcement, due_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const DUE: &str = "SELECT s.id, s.bot, s.event, s.message, s.delivery, s.announcement,
         coalesce(e.conversation, m.conversation), m.user, m.direction, e.workflow
-    FROM (SELECT * FROM schedule WHERE destination = ?1 AND due_at <= ?2
-        ORDER BY due_at, id LIMIT ?3) s
+    FROM (SELECT * FROM schedule WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2) s
     LEFT JOIN event e ON e.id = s.event
     LEFT JOIN message m ON m.id = s.message
     ORDER BY s.due_at, s.id";
@@ -70,7 +69,6 @@ pub(crate) fn event(tx: &mut Tx<'_>, new: Enqueue, due: Timestamp) -> Done<()> {
     let no_announcement: Option<[u8; 16]> = None;
     let keys = params![
         new.bot,
-        new.destination,
         new.event,
         new.message,
         new.id.to_bytes(),
@@ -78,7 +76,7 @@ pub(crate) fn event(tx: &mut Tx<'_>, new: Enqueue, due: Timestamp) -> Done<()> {
         due.as_millis()
     ];
     rows::insert(tx.connection, INSERT, keys)?;
-    outbox::told(tx, new.destination)
+    outbox::told(tx, outbox::BOTS)
 }
 
 /// Lets a message wait for its time, with the ids of its delivery and of the event that announces
@@ -87,18 +85,12 @@ pub(crate) fn message(
     tx: &mut Tx<'_>,
     conversation: &ConversationRow,
     message: i64,
-    direction: Direction,
     (delivery, announcement): (DeliveryId, EventId),
     due: Timestamp,
 ) -> Done<()> {
-    let destination = match direction {
-        Direction::Outgoing => conversation.integration,
-        Direction::Incoming => outbox::BOTS,
-    };
     let no_event: Option<i64> = None;
     let keys = params![
         conversation.bot,
-        destination,
         no_event,
         message,
         delivery.to_bytes(),
@@ -106,7 +98,7 @@ pub(crate) fn message(
         due.as_millis()
     ];
     rows::insert(tx.connection, INSERT, keys)?;
-    outbox::told(tx, destination)
+    outbox::told(tx, outbox::BOTS)
 }
 
 /// Cancels an event that is scheduled.
@@ -128,8 +120,8 @@ pub(crate) fn forget_message(connection: &Connection, message: i64) -> Done<()> 
 }
 
 /// Takes what has come due to the ends of its lines, longest due first.
-pub(crate) fn come_due(tx: &mut Tx<'_>, destination: i64, now: Timestamp) -> Done<()> {
-    let keys = params![destination, now.as_millis(), rows::as_limit(AT_ONCE)];
+pub(crate) fn come_due(tx: &mut Tx<'_>, now: Timestamp) -> Done<()> {
+    let keys = [now.as_millis(), rows::as_limit(AT_ONCE)];
     for due in rows::all(tx.connection, DUE, keys, due)? {
         rows::execute(tx.connection, DONE, [due.id])?;
         let delivery = DeliveryId::from_bytes(due.delivery);
@@ -141,7 +133,7 @@ pub(crate) fn come_due(tx: &mut Tx<'_>, destination: i64, now: Timestamp) -> Don
                 let new = Enqueue {
                     id: delivery,
                     bot: due.bot,
-                    destination,
+                    destination: outbox::BOTS,
                     conversation: due.conversation,
                     event: due.event,
                     message: None,

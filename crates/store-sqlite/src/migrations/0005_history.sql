@@ -19,14 +19,13 @@ UPDATE conversation SET message_count =
 CREATE TABLE schedule (
     id INTEGER PRIMARY KEY,
     bot INTEGER NOT NULL REFERENCES bot (id),
-    destination INTEGER NOT NULL, -- as in delivery
     event INTEGER,
     message INTEGER,
     delivery BLOB NOT NULL, -- the public ids of what is made when its time comes
     announcement BLOB,
     due_at INTEGER
 ) STRICT;
-CREATE INDEX schedule_due ON schedule (destination, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX schedule_due ON schedule (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_bot ON schedule (bot, event) WHERE event IS NOT NULL;
 CREATE UNIQUE INDEX schedule_event ON schedule (event) WHERE event IS NOT NULL;
 CREATE UNIQUE INDEX schedule_message ON schedule (message) WHERE message IS NOT NULL;

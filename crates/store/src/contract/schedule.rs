@@ -9,7 +9,7 @@ use switchboard_model::{
 
 use super::Factory;
 use super::world::{World, all, delivered, json};
-use crate::{Canceled, EventFilter, Lane, MessageFilter, NewEvent, Subject};
+use crate::{Canceled, EventFilter, IntegrationChange, Lane, MessageFilter, NewEvent, Subject};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -258,14 +258,14 @@ pub async fn a_scheduled_message_takes_its_place_when_it_is_due(factory: &dyn Fa
     assert_eq!(store.get_message(world.bot, back.id).await.unwrap(), None);
 
     world.pass(MINUTE);
+    let told = deliver_all(&world, Lane::Bots).await;
+    assert_eq!(told.iter().map(|one| one.id).collect::<Vec<_>>(), [event]);
     let sent = world.claim_one(world.channel()).await;
     let Subject::Message(message) = &sent.subject else {
         panic!("a message");
     };
     assert_eq!(message.message.id, out.id);
     assert!(world.finish(&sent, delivered()).await);
-    let told = deliver_all(&world, Lane::Bots).await;
-    assert_eq!(told.iter().map(|one| one.id).collect::<Vec<_>>(), [event]);
     let mut known = vec![out.id, come.id, now.id];
     known.sort();
     assert_eq!(
@@ -277,7 +277,22 @@ pub async fn a_scheduled_message_takes_its_place_when_it_is_due(factory: &dyn Fa
         (out.seq, out.delivery.unwrap().status),
         (2, DeliveryStatus::Sent)
     );
-    assert_eq!(world.claim(world.channel()).await.next_due, None);
+    assert_eq!(world.claim(Lane::Bots).await.next_due, None);
+
+    // Where nothing could send it, it fails when it is due, and can be seen.
+    let mut never = world.outgoing(thread, "never");
+    never.due = Some(world.now().plus(MINUTE));
+    let never = world.post(never).await.value;
+    let off = IntegrationChange {
+        active: Some(false),
+        ..IntegrationChange::default()
+    };
+    let off = store.update_integration(world.bot, world.integration, off, world.now());
+    off.await.unwrap();
+    world.pass(MINUTE);
+    world.claim(Lane::Bots).await;
+    let report = world.message(never.id).await.delivery.unwrap();
+    assert_eq!(report.status, DeliveryStatus::Failed);
 }
 
 /// What waits goes with its conversation.
@@ -303,5 +318,5 @@ pub async fn what_was_deleted_never_comes(factory: &dyn Factory) {
     }
     while store.sweep(world.now()).await.unwrap() > 0 {}
     assert!(world.claim(world.channel()).await.deliveries.is_empty());
-    assert_eq!(world.claim(world.channel()).await.next_due, None);
+    assert_eq!(world.claim(Lane::Bots).await.next_due, None);
 }
