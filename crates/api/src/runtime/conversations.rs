@@ -161,7 +161,13 @@ pub(super) async fn list(
 ) -> Answer<Many> {
     let (after, before) = query.dates()?;
     let order = query.sort()?;
-    let count = |name| query.read(name, "expected a number", |text| text.parse().ok());
+    let count = |name| {
+        query.read(name, "expected a number from 0 to 2147483647", |text| {
+            text.parse()
+                .ok()
+                .filter(|count: &u32| i32::try_from(*count).is_ok())
+        })
+    };
     let filter = ConversationQuery {
         tags: query.tags()?,
         integration: query.text("integrationName")?.map(ToOwned::to_owned),
