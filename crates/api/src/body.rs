@@ -130,7 +130,8 @@ pub(crate) fn names<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<String>>, D::Error> {
     let names = Option::<Vec<String>>::deserialize(deserializer)?;
-    if names.as_ref().is_some_and(Vec::is_empty) {
+    let is_nothing = |names: &Vec<String>| names.is_empty() || names.iter().any(String::is_empty);
+    if names.as_ref().is_some_and(is_nothing) {
         return Err(serde::de::Error::custom(
             "expected the name of one tag at least; leave it out to mean all",
         ));

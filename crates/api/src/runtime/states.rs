@@ -134,9 +134,9 @@ pub(super) async fn set(
     let payload = body
         .payload
         .ok_or_else(|| Error::invalid("payload", "expected this field, an object or null"))?;
+    let expiry = expiry(body.expiry)?;
     let state = match payload {
         Some(payload) => {
-            let expiry = expiry(body.expiry)?;
             let state = engine.set_state(&caller, &address, payload, expiry).await?;
             Some(state)
         }

@@ -49,9 +49,13 @@ impl FaqFile {
         })
     }
 
+    /// From now on SIGHUP does not end the process, also before the following begins.
+    pub(super) fn expect_hangups() {
+        drop(signal(SignalKind::hangup()));
+    }
+
     /// Follows the file until `stop`. SIGHUP looks at once.
     pub(super) async fn follow(mut self, stop: CancellationToken) {
-        // Without a handler SIGHUP would end the process.
         let mut hangups = signal(SignalKind::hangup()).ok();
         let mut told = String::new();
         loop {

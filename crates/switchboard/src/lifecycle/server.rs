@@ -80,6 +80,9 @@ impl Server {
             .as_deref()
             .map(|file| FaqFile::open(file, &env))
             .transpose()?;
+        if faq.is_some() {
+            FaqFile::expect_hangups();
+        }
         let mut core = Core::open(&config, folder).await?;
         let preset = core.token.is_some();
         core.first_token().await?;
