@@ -130,8 +130,9 @@ pub(crate) fn names<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<String>>, D::Error> {
     let names = Option::<Vec<String>>::deserialize(deserializer)?;
-    let is_nothing = |names: &Vec<String>| names.is_empty() || names.iter().any(String::is_empty);
-    if names.as_ref().is_some_and(is_nothing) {
+    let is_name = |name: &String| (1..=Tags::NAME_LIMIT).contains(&name.chars().count());
+    let are_names = |names: &Vec<String>| !names.is_empty() && names.iter().all(is_name);
+    if !names.as_ref().is_none_or(are_names) {
         return Err(serde::de::Error::custom(
             "expected the name of one tag at least; leave it out to mean all",
         ));
