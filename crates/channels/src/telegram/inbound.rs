@@ -21,7 +21,7 @@ use super::files::Links;
 use super::once;
 use super::thread::{Thread, Topic};
 use super::types::{Chat, Happening, Message, Person, Query};
-use content::Content;
+use content::{Content, clean};
 
 /// Every kind of update, for `allowed_updates`: some come only to those who name them. Names that a
 /// server does not know it ignores.
@@ -168,7 +168,7 @@ pub(super) fn unmapped(once: Vec<String>, raw: &str, reason: &str) -> Update {
 }
 
 fn as_json(text: &str) -> String {
-    serde_json::Value::from(text.replace('\0', "\u{fffd}")).to_string()
+    serde_json::Value::from(clean(text)).to_string()
 }
 
 /// What came in the place of an update and is no JSON, as an event that holds its beginning.
@@ -316,9 +316,8 @@ fn said(
     }
 }
 
-/// NUL becomes U+FFFD: databases refuse it.
 fn text_payload(text: &str) -> Option<Json> {
-    let text = text.replace('\0', "\u{fffd}");
+    let text = clean(text);
     Json::from_serialize(&serde_json::json!({ "text": text })).ok()
 }
 
@@ -349,7 +348,7 @@ fn raw_payload(raw: &str) -> Json {
 }
 
 fn as_text(raw: &str) -> Json {
-    let text = raw.replace('\0', "\u{fffd}");
+    let text = clean(raw);
     Json::from_serialize(&serde_json::json!({ "raw": text })).unwrap_or_else(|_| Json::empty())
 }
 

@@ -351,7 +351,7 @@ impl Origin {
 }
 
 /// NUL becomes U+FFFD: databases refuse it.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

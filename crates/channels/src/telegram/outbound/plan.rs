@@ -59,9 +59,12 @@ impl Plan {
         }
     }
 
-    /// The last message carries the buttons.
     fn texts(&mut self, text: &Rich, keyboard: Option<&Keyboard>) {
-        let parts = text.messages();
+        self.messages(&text.messages(), keyboard);
+    }
+
+    /// The last message carries the buttons.
+    fn messages(&mut self, parts: &[Rich], keyboard: Option<&Keyboard>) {
         let last = parts.len().saturating_sub(1);
         for (at, part) in parts.iter().enumerate() {
             let call = Call::text(part);
@@ -87,14 +90,7 @@ impl Plan {
             call = call.with(keyboard);
         }
         self.calls.push(call);
-        let last = rest.len().saturating_sub(1);
-        for (at, part) in rest.iter().enumerate() {
-            let call = Call::text(part);
-            self.calls.push(match keyboard {
-                Some(keyboard) if at == last => call.with(keyboard),
-                _ => call,
-            });
-        }
+        self.messages(&rest, keyboard);
     }
 
     fn card(&mut self, card: &Card, source: &Source<'_>) {
