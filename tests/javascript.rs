@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::support::telegram::{FakeTelegram, TOKEN};
-use crate::support::{Server, texts, wait};
+use crate::support::{Bot, Server, texts, wait};
 
 const GROUP: i64 = -1_002_100_000_001;
 const GET_OR_CREATE: &str = "conversations.getOrCreateConversation";
@@ -189,4 +189,286 @@ async fn a_script_that_fails_loses_nothing_and_is_mended_without_a_restart() {
     })
     .await;
     assert!(!well.is_empty());
+}
+
+const BROKEN: &str = "const integration = { conversations: { getOrCreateConversation() { \
+    throw new Error('broken') } } }";
+
+/// Replays; the answer, and whether all was taken.
+async fn replay(server: &Server, more: &[&str]) -> (Vec<Value>, u64, bool) {
+    let mut arguments = vec!["integrations", "replay", "scripted", "--json"];
+    arguments.extend(more);
+    let ended = server.command(&arguments).await;
+    assert!(matches!(ended.code, Some(0 | 1)), "{ended:#?}");
+    let answer: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let replayed = answer["replayed"].as_array().expect("a list").clone();
+    let waiting = answer["waiting"].as_u64().expect("a number");
+    (replayed, waiting, ended.code == Some(0))
+}
+
+async fn unmapped(server: &Server) -> Vec<Value> {
+    let arguments = ["integrations", "unmapped", "scripted", "--json"];
+    let answer = server.command(&arguments).await.json();
+    answer["unmapped"].as_array().expect("a list").clone()
+}
+
+/// Updates that came while the script failed, all kept.
+async fn kept(telegram: &FakeTelegram, server: &Server, updates: Vec<Value>) {
+    add(server, &written(server, BROKEN), &[]).await;
+    let count = updates.len();
+    for update in updates {
+        telegram.push(update);
+    }
+    telegram.wait_until_taken().await;
+    assert_eq!(unmapped(server).await.len(), count);
+}
+
+fn private(message: i64, person: i64, text: &str) -> Value {
+    json!({ "message": {
+        "message_id": message, "date": 1_790_000_000,
+        "chat": { "id": person, "type": "private" },
+        "from": { "id": person, "is_bot": false, "first_name": format!("P{person}") }, "text": text,
+    } })
+}
+
+fn edited(message: i64, person: i64, text: &str) -> Value {
+    let mut update = private(message, person, text);
+    let mut content = update["message"].take();
+    content["edit_date"] = json!(1_790_000_100);
+    json!({ "edited_message": content })
+}
+
+#[tokio::test]
+async fn what_a_broken_script_kept_becomes_messages_once_it_is_mended() {
+    let bot = Bot::silent().await;
+    let telegram = FakeTelegram::start().await;
+    let server = Server::builder()
+        .env("SWITCHBOARD_TELEGRAM_API_URL", telegram.url())
+        .bot(&bot.url)
+        .start()
+        .await;
+    let added = add(&server, &documented(), &["--telegram-token", TOKEN]).await;
+    assert_eq!(added["waiting"], 0);
+    let id = added["integration_id"].as_str().expect("an id").to_owned();
+    telegram.push(private(1, 501, "before"));
+    bot.wait_for_text("before").await;
+    let updates = vec![
+        private(2, 501, "kept"),
+        private(3, 501, "to be edited"),
+        private(1, 502, "of another"),
+        edited(3, 501, "edited"),
+    ];
+    kept(&telegram, &server, updates.clone()).await;
+    let listed = unmapped(&server).await;
+    assert_eq!(listed[0]["thread"], "501");
+    assert!(
+        listed[0]["reason"]
+            .as_str()
+            .expect("a reason")
+            .contains("broken")
+    );
+    // Still broken: nothing is lost by trying.
+    let (tried, waiting, done) = replay(&server, &[]).await;
+    assert_eq!((waiting, done), (4, false));
+    let outcomes: Vec<_> = tried.iter().map(|one| one["outcome"].as_str()).collect();
+    assert_eq!(outcomes, [Some("failed"); 4]);
+
+    let arguments = ["integrations", "add", "javascript", &documented()];
+    let more = ["--alias", "scripted", "--channel", "telegram"];
+    let mended = server.command(&[&arguments[..], &more].concat()).await;
+    assert!(mended.ok().contains("4 updates wait"), "{}", mended.stdout);
+    assert!(
+        mended
+            .stdout
+            .contains("switchboard integrations replay scripted")
+    );
+    telegram.push(private(4, 501, "meanwhile"));
+    bot.wait_for_text("meanwhile").await;
+    let (replayed, waiting, done) = replay(&server, &[]).await;
+    assert_eq!((replayed.len(), waiting, done), (4, 0, true));
+    assert_eq!(replayed[3]["outcome"], "event");
+
+    let api = server.bot().acting_as(&id, "scripted");
+    let all = conversations(&server).await;
+    assert_eq!(all.len(), 2, "{all:#?}");
+    let mine = all
+        .iter()
+        .find(|one| one["id"] == replayed[0]["conversation"]);
+    let mine = mine.expect("the conversation");
+    let expected = ["before", "meanwhile", "kept", "edited"];
+    assert_eq!(texts(&api.messages(mine).await), expected);
+    bot.wait_for_text("kept").await;
+    bot.wait_for_text("of another").await;
+    let held = replayed[0]["unmapped"].as_str().expect("an event");
+    let held = server.bot().get(&format!("/v1/chat/events/{held}")).await;
+    assert_eq!(held.ok("event")["messageId"], replayed[0]["message"]);
+
+    // A second replay, and Telegram again, add nothing.
+    let (again, waiting, done) = replay(&server, &[]).await;
+    assert!(again.is_empty() && waiting == 0 && done, "{again:?}");
+    let one = replayed[0]["unmapped"].as_str().expect("an event");
+    let (again, _, _) = replay(&server, &["--event", one]).await;
+    assert_eq!(again[0]["outcome"], "gone");
+    for update in updates {
+        telegram.push(update);
+    }
+    telegram.wait_until_taken().await;
+    assert_eq!(texts(&api.messages(mine).await), expected);
+    let other = server
+        .command(&["integrations", "replay", "telegram", "--event", one])
+        .await;
+    assert_eq!(other.code, Some(1), "{other:#?}");
+}
+
+#[tokio::test]
+async fn what_still_fails_holds_back_its_thread_and_no_other() {
+    let (telegram, server, id) = scripted(&documented()).await;
+    let updates = vec![
+        private(1, 501, "bad"),
+        private(2, 501, "good"),
+        private(1, 502, "fine"),
+    ];
+    kept(&telegram, &server, updates).await;
+    let half = std::fs::read_to_string(documented())
+        .expect("the script")
+        .replace(
+            "getOrCreateConversation: async (ctx, telegramConversationId) => {",
+            "getOrCreateConversation: async (ctx, telegramConversationId) => {
+            if (ctx.update.message.text === 'bad') throw new Error('not this one')",
+        );
+    add(&server, &written(&server, &half), &[]).await;
+    let (replayed, waiting, done) = replay(&server, &[]).await;
+    assert_eq!((waiting, done), (2, false));
+    assert_eq!(replayed[0]["outcome"], "failed");
+    assert!(
+        replayed[0]["reason"]
+            .as_str()
+            .expect("why")
+            .contains("not this one")
+    );
+    assert_eq!(replayed[1]["outcome"], "behind");
+    assert_eq!(replayed[1]["event"], replayed[0]["unmapped"]);
+    assert_eq!(replayed[2]["outcome"], "message");
+    telegram.wait_for_text(502, "fine").await;
+
+    let good = replayed[1]["unmapped"].as_str().expect("an event");
+    let (one, waiting, done) = replay(&server, &["--event", good]).await;
+    assert_eq!(
+        (&one[0]["outcome"], waiting, done),
+        (&json!("message"), 1, true)
+    );
+    telegram.wait_for_text(501, "good").await;
+    add(&server, &documented(), &[]).await;
+    let (last, waiting, _) = replay(&server, &[]).await;
+    assert_eq!(waiting, 0);
+    assert_eq!(last[0]["conversation"], one[0]["conversation"]);
+    telegram.wait_for_text(501, "bad").await;
+    let api = server.bot().acting_as(&id, "scripted");
+    let mine = json!({ "id": last[0]["conversation"] });
+    let said = api.messages(&mine).await;
+    let said: Vec<_> = texts(&said)
+        .into_iter()
+        .filter(|text| !text.contains("echo"))
+        .collect();
+    assert!(said.starts_with(&["good"]), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_replay_that_is_cut_off_by_a_kill_is_finished_by_the_next() {
+    const COUNT: usize = 40;
+    let bot = Bot::silent().await;
+    let telegram = FakeTelegram::start().await;
+    let mut server = Server::builder()
+        .env("SWITCHBOARD_TELEGRAM_API_URL", telegram.url())
+        .bot(&bot.url)
+        .start()
+        .await;
+    add(&server, &documented(), &["--telegram-token", TOKEN]).await;
+    let updates = (1..).take(COUNT);
+    let updates = updates.map(|number| private(number, 501, &format!("n{number}")));
+    kept(&telegram, &server, updates.collect()).await;
+    add(&server, &documented(), &[]).await;
+    let cut = async {
+        bot.wait_for_text("n3").await;
+        server.signal("KILL").await;
+    };
+    let arguments = ["integrations", "replay", "scripted", "--json"];
+    let (ended, ()) = tokio::join!(server.command(&arguments), cut);
+    assert_ne!(ended.code, Some(0), "it was killed before: {ended:#?}");
+    server.kill().await;
+
+    // The rest without a server.
+    let (replayed, waiting, done) = replay(&server, &[]).await;
+    assert!(
+        !replayed.is_empty() && replayed.len() < COUNT,
+        "{}",
+        replayed.len()
+    );
+    assert_eq!((waiting, done), (0, true));
+    server.start().await;
+    bot.wait_for_text(&format!("n{COUNT}")).await;
+    let all = conversations(&server).await;
+    assert_eq!(all.len(), 1, "{all:#?}");
+    let expected: Vec<_> = (1..=COUNT).map(|number| format!("n{number}")).collect();
+    assert_eq!(texts(&server.bot().messages(&all[0]).await), expected);
+    let mut told: Vec<_> = bot.received();
+    told.retain(|one| one.text().is_some());
+    let ids: BTreeSet<_> = told.iter().map(|one| one.id().to_owned()).collect();
+    assert_eq!(ids.len(), COUNT, "each message has one event");
+}
+
+#[tokio::test]
+async fn a_call_is_given_a_sender_and_an_update() {
+    let server = Server::echo().await;
+    let source = "const integration = { conversations: {
+        getOrCreateConversation: (ctx) => ctx.bp.conversations.getOrCreate({
+            id: [ctx.sender?.id, ctx.update?.message?.text].join('|'), platform: 'telegram' }) } }";
+    add(&server, &written(&server, source), &[]).await;
+    let update = server.folder().join("update.json");
+    std::fs::write(&update, r#"{"message":{"text":"hi"}}"#).expect("a file");
+    let update = update.display().to_string();
+    let called = async |more: &[&str]| {
+        let arguments = [
+            "integrations",
+            "call",
+            "scripted",
+            GET_OR_CREATE,
+            "1",
+            "--json",
+        ];
+        server.command(&[&arguments[..], more].concat()).await
+    };
+    let sender = ["--sender", r#"{"id":"501"}"#];
+    for (more, id) in [
+        (vec![], "|"),
+        (sender.to_vec(), "501|"),
+        (vec!["--update", &update], "|hi"),
+        ([&sender[..], &["--update", &update]].concat(), "501|hi"),
+    ] {
+        assert_eq!(called(&more).await.json()["tags"]["id"], id);
+    }
+    let piped = [
+        "integrations",
+        "call",
+        "scripted",
+        GET_OR_CREATE,
+        "1",
+        "--json",
+        "--update",
+        "-",
+    ];
+    let piped = server
+        .command_with_input(&piped, r#"{"message":{"text":"in"}}"#)
+        .await;
+    assert_eq!(piped.json()["tags"]["id"], "|in");
+    for (more, code, word) in [
+        (["--sender", "501"], 2, "--sender: expected a JSON object"),
+        (["--sender", "{"], 2, "--sender: expected JSON"),
+        (["--sender", "{}"], 1, "sender"),
+        (["--update", "nowhere.json"], 2, "nowhere.json"),
+    ] {
+        let refused = called(&more).await;
+        assert_eq!(refused.code, Some(code), "{refused:#?}");
+        assert!(refused.stderr.contains(word), "{refused:#?}");
+    }
 }

@@ -52,6 +52,7 @@ impl Engine {
                 (Some(message.thread), Some(message.sender), created, true)
             }
             InboundContent::Event(event) => (event.thread, event.sender, event.kind, false),
+            InboundContent::Unmapped(kept) => (None, None, kept.kind, false),
         };
         let mut explained = Explanation {
             key,
@@ -170,6 +171,7 @@ fn names(update: &Update) -> (Option<String>, Option<String>) {
             event.thread.as_ref().map(|thread| thread.id.clone()),
             event.sender.as_ref().map(|sender| sender.id.clone()),
         ),
+        UpdateContent::Unmapped(kept) => (kept.thread.clone(), None),
     }
 }
 

@@ -3,7 +3,7 @@
 use switchboard_model::{ConversationId, Error, Integration, Json, Result, Tags, UserId};
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, Ingested, Key,
-    PollPosition, Sender, Thread,
+    PollPosition, Sender, Thread, UnmappedUpdate,
 };
 
 use crate::{Engine, View, keys};
@@ -28,6 +28,19 @@ pub enum UpdateContent {
     Message(IncomingMessage),
     /// Anything else.
     Event(IncomingEvent),
+    /// What no script could place: kept as an event, until [`Engine::remap`].
+    Unmapped(UnplacedUpdate),
+}
+
+/// An update that no script could place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnplacedUpdate {
+    /// The event's name, bare.
+    pub kind: String,
+    /// Its payload, which holds the update.
+    pub payload: Json,
+    /// The external id of its thread, if it names one.
+    pub thread: Option<String>,
 }
 
 /// An external thread.
@@ -161,6 +174,11 @@ impl Engine {
                         tags: view.stored_tags(fit(edit.tags)),
                     })
                 }),
+            })),
+            UpdateContent::Unmapped(kept) => InboundContent::Unmapped(Box::new(UnmappedUpdate {
+                kind: view.stored_name(&kept.kind),
+                payload: kept.payload,
+                thread: kept.thread,
             })),
         };
         Ok(Inbound {

@@ -23,6 +23,7 @@ mod reset;
 mod rotate;
 pub mod schedule;
 pub mod states;
+mod unmapped;
 pub mod users;
 pub mod vault;
 pub mod view;
@@ -43,8 +44,8 @@ pub use caller::{Caller, Credentials};
 pub use explain::Explanation;
 pub use health::{Condition, Health};
 pub use inbound::{
-    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, Update,
-    UpdateContent,
+    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, UnplacedUpdate,
+    Update, UpdateContent,
 };
 pub use platform::Definition;
 pub use rotate::{LONGEST_OVERLAP, Rotated};

@@ -1,6 +1,6 @@
 //! How a channel plugs in: the [`Integration`] trait, its [`Context`], and what only some channels
-//! can do ([`Outbound`], [`Webhook`], [`Files`], [`Actions`], [`Explain`]). All that a third
-//! party's channel depends on.
+//! can do ([`Outbound`], [`Webhook`], [`Files`], [`Actions`], [`Explain`], [`Replay`]). All that a
+//! third party's channel depends on.
 //!
 //! The vocabulary is the platform's: an integration maps each external thread to a conversation
 //! with `get_or_create_conversation(ctx, external_id)` and `create_conversation(ctx, external_id)`
@@ -17,6 +17,7 @@ mod explain;
 pub mod files;
 mod mapping;
 pub mod outbound;
+mod replay;
 pub mod webhook;
 
 pub use actions::{ActionCall, ActionFailure, Actions};
@@ -26,5 +27,6 @@ pub use explain::Explain;
 pub use files::{FileAnswer, FileFailure, FileRequest, Files};
 pub use mapping::{Conversations, DefaultMapping, Integration, Users};
 pub use outbound::{Lease, Outbound, Outgoing, Parts, SendOutcome};
+pub use replay::{Replay, Replayed};
 pub use switchboard_engine::Definition;
 pub use webhook::{Webhook, WebhookAnswer, WebhookRequest};

@@ -152,6 +152,7 @@ impl Intake<'_> {
         match &item.content {
             InboundContent::Message(new) => self.message(tx, item, new, once).await,
             InboundContent::Event(new) => self.event(tx, item, new, once).await,
+            InboundContent::Unmapped(_) => Err(not_served("scripts of integrations").into()),
         }
     }
 
@@ -307,6 +308,7 @@ fn ends(item: &Inbound) -> (Option<&Thread>, Option<&Sender>) {
     match &item.content {
         InboundContent::Message(new) => (Some(&new.thread), Some(&new.sender)),
         InboundContent::Event(new) => (new.thread.as_ref(), new.sender.as_ref()),
+        InboundContent::Unmapped(_) => (None, None),
     }
 }
 

@@ -1,10 +1,13 @@
 //! What this store does not serve yet: it is refused where it is asked for, and says so.
 
 use async_trait::async_trait;
-use switchboard_model::{BotId, Error, Message, Result, Timestamp, Workflow, WorkflowId};
+use switchboard_model::{
+    BotId, Error, EventId, IntegrationId, Message, Result, Timestamp, Workflow, WorkflowId,
+};
 use switchboard_store::{
     Found, GetOrCreateWorkflow, ImportMessages, IncomingStore, InitializeIncoming, Initialized,
-    NewWorkflow, Page, PageRequest, WorkflowFilter, WorkflowStore, WorkflowUpdate,
+    NewWorkflow, Page, PageRequest, Remap, Remapped, Unmapped, UnmappedStore, WorkflowFilter,
+    WorkflowStore, WorkflowUpdate,
 };
 
 use crate::PostgresStore;
@@ -40,6 +43,27 @@ impl IncomingStore for PostgresStore {
 
     async fn import_messages(&self, _: ImportMessages) -> Result<Vec<Found<Message>>> {
         Err(not_served("imported messages"))
+    }
+}
+
+#[async_trait]
+impl UnmappedStore for PostgresStore {
+    async fn list_unmapped(
+        &self,
+        _: BotId,
+        _: IntegrationId,
+        _: Option<EventId>,
+        _: usize,
+    ) -> Result<Vec<Unmapped>> {
+        Err(not_served("scripts of integrations"))
+    }
+
+    async fn count_unmapped(&self, _: BotId, _: IntegrationId) -> Result<u64> {
+        Err(not_served("scripts of integrations"))
+    }
+
+    async fn remap(&self, _: Remap) -> Result<Remapped> {
+        Err(not_served("scripts of integrations"))
     }
 }
 

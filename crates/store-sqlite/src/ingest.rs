@@ -9,14 +9,14 @@ use switchboard_model::{
 };
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
-    Ingested, Key, NewUser, Occupied, PollPosition, Rekey, Sender, Taken, Thread,
+    Ingested, Key, NewUser, Occupied, PollPosition, Rekey, Sender, Taken, Thread, UnmappedUpdate,
 };
 
 use crate::failure::Done;
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{Surplus, fitting};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, message, user, version};
+use crate::{SqliteStore, conversation, event, message, unmapped, user, version};
 
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
@@ -37,18 +37,14 @@ const POSITION: &str = "SELECT p.next, p.at FROM poll_position p
 const INTEGRATION: &str = "SELECT id FROM integration WHERE public = ?1";
 
 /// A batch with its numbers looked up.
-struct Intake<'a> {
+pub(crate) struct Intake<'a> {
     batch: &'a Batch,
     bot: i64,
     integration: i64,
 }
 
 fn ingest(tx: &mut Tx<'_>, batch: &Batch) -> Done<Vec<Ingested>> {
-    let intake = Intake {
-        batch,
-        bot: rows::known_bot(tx.connection, batch.bot)?,
-        integration: rows::known_integration(tx.connection, batch.bot, batch.integration)?,
-    };
+    let intake = Intake::new(tx.connection, batch)?;
     let mut done = Vec::with_capacity(batch.items.len());
     for item in &batch.items {
         done.push(intake.take(tx, item)?);
@@ -59,6 +55,21 @@ fn ingest(tx: &mut Tx<'_>, batch: &Batch) -> Done<Vec<Ingested>> {
     Ok(done)
 }
 
+impl<'a> Intake<'a> {
+    pub(crate) fn new(connection: &Connection, batch: &'a Batch) -> Done<Self> {
+        Ok(Self {
+            batch,
+            bot: rows::known_bot(connection, batch.bot)?,
+            integration: rows::known_integration(connection, batch.bot, batch.integration)?,
+        })
+    }
+
+    /// The integration's number.
+    pub(crate) const fn integration(&self) -> i64 {
+        self.integration
+    }
+}
+
 impl Intake<'_> {
     fn take(&self, tx: &mut Tx<'_>, item: &Inbound) -> Done<Ingested> {
         let once = item.once.map(|key| scoped(self.batch.integration, key));
@@ -67,10 +78,56 @@ impl Intake<'_> {
         {
             return Ok(Ingested::Duplicate);
         }
+        self.place(tx, item, once)
+    }
+
+    /// Stores what is new, under what recognises it.
+    pub(crate) fn place(
+        &self,
+        tx: &mut Tx<'_>,
+        item: &Inbound,
+        once: Option<[u8; 16]>,
+    ) -> Done<Ingested> {
         match &item.content {
             InboundContent::Message(new) => self.message(tx, item, new, once),
             InboundContent::Event(new) => self.event(tx, item, new, once),
+            InboundContent::Unmapped(new) => self.unmapped(tx, item, new, once),
         }
+    }
+
+    /// Keeps what no script could place.
+    fn unmapped(
+        &self,
+        tx: &mut Tx<'_>,
+        item: &Inbound,
+        new: &UnmappedUpdate,
+        once: Option<[u8; 16]>,
+    ) -> Done<Ingested> {
+        let draft = event::Draft {
+            id: item.event,
+            delivery: item.delivery,
+            bot: self.bot,
+            kind: &new.kind,
+            payload: Some(&new.payload),
+            conversation: None,
+            user: None,
+            message: None,
+            workflow: None,
+            once,
+            due: None,
+            now: self.batch.now,
+        };
+        let event = event::insert(tx, &draft)?;
+        unmapped::wait(
+            tx.connection,
+            self.integration,
+            event,
+            new.thread.as_deref(),
+        )?;
+        Ok(Ingested::Event {
+            event: item.event,
+            conversation: None,
+        })
     }
 
     fn message(

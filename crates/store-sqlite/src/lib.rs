@@ -35,6 +35,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod unmapped;
 mod user;
 mod version;
 mod workflow;

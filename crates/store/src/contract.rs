@@ -23,7 +23,9 @@ pub mod message;
 pub mod race;
 pub mod restart;
 pub mod schedule;
+pub mod script;
 pub mod state;
+pub mod unmapped;
 pub mod user;
 pub mod workflow;
 pub mod workflow_news;
@@ -74,6 +76,15 @@ macro_rules! contract_tests {
                 a_thread_that_moves_keeps_its_conversation
                 two_conversations_of_one_thread_become_one
                 an_edit_changes_the_message_and_keeps_what_it_said;
+            script:
+                a_script_is_kept_with_its_integration
+                a_decided_conversation_is_taken_as_it_is
+                a_decided_user_is_taken_as_it_is
+                what_is_gone_or_anothers_cannot_be_decided_on;
+            unmapped:
+                what_waits_is_taken_once
+                what_waits_in_a_thread_is_taken_in_order
+                what_cannot_be_taken_waits_on;
             workflow:
                 a_workflow_is_made_changed_and_deleted
                 a_status_that_cannot_follow_is_refused

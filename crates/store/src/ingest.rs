@@ -6,7 +6,7 @@ use switchboard_model::{
     Result, Tags, Timestamp, UserId,
 };
 
-use crate::Key;
+use crate::{Key, UnmappedUpdate};
 
 /// Some external updates in the order of their arrival, taken together.
 #[derive(Debug, Clone)]
@@ -52,6 +52,10 @@ pub enum InboundContent {
     Message(Box<InboundMessage>),
     /// Anything else.
     Event(Box<InboundEvent>),
+    /// What no script could place: an event that holds it, until [`UnmappedStore::remap`].
+    ///
+    /// [`UnmappedStore::remap`]: crate::UnmappedStore::remap
+    Unmapped(Box<UnmappedUpdate>),
 }
 
 /// The external thread something belongs to.

@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod message;
 pub mod page;
 pub mod state;
+pub mod unmapped;
 pub mod user;
 pub mod workflow;
 
@@ -60,6 +61,7 @@ pub use message::{
 };
 pub use page::{Cursor, Page, PageRequest, SortField, SortOrder};
 pub use state::{SetState, StateKey, StateOwner, StateStore};
+pub use unmapped::{Remap, Remapped, Unmapped, UnmappedStore, UnmappedUpdate};
 pub use user::{GetOrCreateUser, NewUser, UserFilter, UserStore, UserUpdate};
 pub use workflow::{
     GetOrCreateWorkflow, NewWorkflow, WorkflowFilter, WorkflowStore, WorkflowUpdate,
@@ -96,6 +98,7 @@ pub trait Store:
     + UserStore
     + MessageStore
     + IngestStore
+    + UnmappedStore
     + IncomingStore
     + EventStore
     + StateStore

@@ -13,6 +13,7 @@ mod doctor;
 mod integration;
 mod messages;
 mod scripts;
+mod unmapped;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use switchboard_engine::Engine;
-use switchboard_integration::Explain;
+use switchboard_integration::{Explain, Replay};
 use switchboard_model::{BotId, Error, Integration, Kind, Result};
 
 use crate::error::ApiError;
@@ -53,6 +54,8 @@ pub struct Admin {
     pub doctor: Arc<dyn Doctor>,
     /// Who explains updates.
     pub explain: Arc<dyn Explain>,
+    /// Who takes what waits for its script.
+    pub replay: Arc<dyn Replay>,
     /// The run secret.
     pub secret: Arc<str>,
 }
@@ -76,6 +79,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/integrations/{name}/state", get(integration::show))
         .route("/integrations/{name}/active", post(integration::set_active))
         .route("/integrations/{name}/explain", post(integration::explain))
+        .route("/integrations/{name}/unmapped", get(unmapped::list))
+        .route("/integrations/{name}/replay", post(unmapped::replay))
         .route("/conversations/{id}/reset", post(conversations::reset))
         .route("/threads/reset", post(conversations::reset_thread))
         .route(

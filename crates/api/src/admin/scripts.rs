@@ -31,6 +31,8 @@ pub(super) struct ScriptAnswer {
     platform: String,
     active: bool,
     functions: Vec<String>,
+    /// How many updates wait for the script to be mended.
+    waiting: u64,
 }
 
 /// Installs an integration with a script, or gives the one of that alias another script.
@@ -79,12 +81,15 @@ pub(super) async fn add(
         }
     };
     admin.channels.reload(integration.clone()).await?;
+    let store = admin.engine.store();
+    let waiting = store.count_unmapped(bot, integration.id).await?;
     Ok(Json(ScriptAnswer {
         integration_id: integration.id,
         alias: integration.alias,
         platform: integration.platform,
         active: integration.active,
         functions: script.functions().to_vec(),
+        waiting,
     }))
 }
 
@@ -94,6 +99,12 @@ pub(super) struct CallBody {
     integration: String,
     function: String,
     id: String,
+    /// `ctx.sender`.
+    #[serde(default)]
+    sender: Value,
+    /// `ctx.update`.
+    #[serde(default)]
+    update: Value,
 }
 
 #[derive(Serialize)]
@@ -132,9 +143,17 @@ pub(super) async fn call(
     let script = Script::load(&source, Limits::default())
         .await
         .map_err(Error::from)?;
+    if !body.sender.is_null() && body.sender["id"].as_str().is_none_or(str::is_empty) {
+        let expected = "expected an object with the id of a person, a string";
+        return Err(Error::invalid("sender", expected).into());
+    }
+    if !body.update.is_null() && !body.update.is_object() {
+        return Err(Error::invalid("update", "expected an object, as the channel sends it").into());
+    }
     let origin = Origin {
         thread: json!({ "id": body.id }),
-        ..Origin::default()
+        sender: body.sender,
+        update: body.update,
     };
     let ctx = Context::new(
         admin.engine.clone(),

@@ -99,7 +99,7 @@ fn describe(raw: &str, update: &Update, reasons: &mut Vec<String>) {
         return;
     };
     let event = match &update.content {
-        UpdateContent::Message(_) => None,
+        UpdateContent::Message(_) | UpdateContent::Unmapped(_) => None,
         UpdateContent::Event(event) => Some(event),
     };
     if event.is_some_and(|event| event.kind == inbound::UNKNOWN) {
@@ -121,6 +121,7 @@ fn describe(raw: &str, update: &Update, reasons: &mut Vec<String>) {
     let key = match &update.content {
         UpdateContent::Message(message) => Some(&message.thread.id),
         UpdateContent::Event(event) => event.thread.as_ref().map(|thread| &thread.id),
+        UpdateContent::Unmapped(kept) => kept.thread.as_ref(),
     };
     let message = match kind.as_str() {
         "message"

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use switchboard_engine::{
-    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, Update,
-    UpdateContent,
+    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, UnplacedUpdate,
+    Update, UpdateContent,
 };
 use switchboard_model::{Json, Tags};
 
@@ -151,18 +151,20 @@ pub(super) fn unreadable(account: &str, raw: &str) -> Update {
 }
 
 /// An update that no script can place, as an event that holds it and says why.
-pub(super) fn unmapped(once: Vec<String>, raw: &str, reason: &str) -> Update {
+pub(super) fn unmapped(update: &Update, raw: &str, reason: &str) -> Update {
     let reason = as_json(reason);
     let payload = Json::parse(&format!("{{\"reason\":{reason},\"update\":{raw}}}"));
+    let thread = match &update.content {
+        UpdateContent::Message(message) => Some(&message.thread),
+        UpdateContent::Event(event) => event.thread.as_ref(),
+        UpdateContent::Unmapped(_) => None,
+    };
     Update {
-        once,
-        content: UpdateContent::Event(IncomingEvent {
+        once: update.once.clone(),
+        content: UpdateContent::Unmapped(UnplacedUpdate {
             kind: UNMAPPED.to_owned(),
             payload: payload.unwrap_or_else(|_| as_text(raw)),
-            thread: None,
-            sender: None,
-            moved_from: None,
-            edit: None,
+            thread: thread.map(|thread| thread.id.clone()),
         }),
     }
 }

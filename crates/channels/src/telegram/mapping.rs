@@ -87,10 +87,18 @@ impl Account {
                         tokio::time::sleep(*pause).await;
                     } else {
                         mapping.failing.store(true, Ordering::Relaxed);
-                        return Ok(inbound::unmapped(update.once.clone(), raw, &reason));
+                        return Ok(inbound::unmapped(update, raw, &reason));
                     }
                 }
             }
+        }
+    }
+
+    /// The update with what the script says of it, asked once.
+    pub(super) async fn placed(&self, raw: &str, update: &Update) -> Result<Update, Failure> {
+        match &self.mapping {
+            Some(mapping) => self.place(mapping, raw, update).await,
+            None => Ok(update.clone()),
         }
     }
 
@@ -109,6 +117,7 @@ impl Account {
             UpdateContent::Event(event) => {
                 (event.thread.as_mut(), event.sender.as_mut(), Mode::Look)
             }
+            UpdateContent::Unmapped(_) => (None, None, Mode::Look),
         };
         let ctx = Context::new(self.engine.clone(), self.integration.clone(), CHANNEL);
         let origin = Origin {

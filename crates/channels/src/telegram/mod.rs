@@ -27,6 +27,7 @@ mod once;
 mod outbound;
 mod polling;
 mod press;
+mod replay;
 mod rich;
 mod split;
 mod target;

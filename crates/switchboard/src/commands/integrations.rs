@@ -1,7 +1,7 @@
 //! `switchboard integrations`: the channels of a bot.
 
 use std::io::{BufRead, IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, path};
 use crate::commands::tokens::segment;
-use crate::commands::{BotArg, Failure};
+use crate::commands::{BotArg, Failure, unmapped};
 use crate::config::{Config, telegram_account};
 use crate::lifecycle::Work;
 use crate::printer::{Printer, complain, printable, rows, text};
@@ -54,6 +54,25 @@ enum Action {
         /// The external id of a thread or person
         #[arg(allow_hyphen_values = true)]
         external_id: String,
+        /// What is `ctx.sender`, such as '{"id":"501"}' [default: null]
+        #[arg(long, value_name = "JSON")]
+        sender: Option<String>,
+        /// A file with what is `ctx.update`; - reads standard input [default: null]
+        #[arg(long, value_name = "FILE")]
+        update: Option<PathBuf>,
+    },
+    /// List the updates that the script could not place, and that wait for it to be mended
+    Unmapped {
+        /// The integration, by alias or id
+        name: String,
+    },
+    /// Ask the script again about the updates that wait, in order, and take those it can place
+    Replay {
+        /// The integration, by alias or id
+        name: String,
+        /// Only the one in this event, also before earlier ones of its thread
+        #[arg(long, value_name = "EVENT")]
+        event: Option<String>,
     },
 }
 
@@ -90,7 +109,13 @@ pub(super) async fn run(
     } else {
         tell(&options.action, &answer, printer)?;
     }
-    Ok(ExitCode::SUCCESS)
+    // A program that replays wants to know whether a person must look.
+    let done = !matches!(options.action, Action::Replay { .. }) || unmapped::is_done(&answer);
+    Ok(if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Asks the server, or the administration in this process.
@@ -158,12 +183,36 @@ async fn ask(config: &Config, options: &Options) -> Result<Value, Failure> {
             name,
             function,
             external_id,
+            sender,
+            update,
         } => {
+            let sender = sender.as_deref().map(|text| object("--sender", text));
+            let update = update.as_deref().map(|file| {
+                let text = content(file)?;
+                object("--update", &text)
+            });
+            let (sender, update) = (sender.transpose()?, update.transpose()?);
             let client = Client::open(config, Work::None).await?;
-            let body = json!({ "integration": name, "function": function, "id": external_id });
+            let body = json!({
+                "integration": name, "function": function, "id": external_id,
+                "sender": sender, "update": update,
+            });
             let called: Value = client.post(&at("/local/integrations/call"), &body).await?;
             client.close().await?;
             called["returned"].clone()
+        }
+        Action::Unmapped { name } => {
+            let client = Client::open(config, Work::None).await?;
+            let answer = unmapped::list(&client, name, options.bot.bot.as_deref()).await;
+            client.close().await?;
+            answer?
+        }
+        Action::Replay { name, event } => {
+            let client = Client::open(config, Work::None).await?;
+            let bot = options.bot.bot.as_deref();
+            let answer = unmapped::replay(&client, name, event.as_deref(), bot).await;
+            client.close().await?;
+            answer?
         }
     })
 }
@@ -190,6 +239,8 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
             }
         }
         Action::Call { .. } => printer.line(&format!("{answer:#}"))?,
+        Action::Unmapped { .. } => unmapped::tell_list(answer, printer)?,
+        Action::Replay { .. } => unmapped::tell_replay(answer, printer)?,
         Action::Add(Channel::Javascript { .. }) => {
             let state = match answer["active"].as_bool() {
                 Some(true) => "is active",
@@ -200,6 +251,14 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
                 text(answer, "alias"),
                 text(answer, "integration_id")
             ))?;
+            let alias = text(answer, "alias");
+            match answer["waiting"].as_u64() {
+                None | Some(0) => {}
+                Some(count) => printer.line(&format!(
+                    "{count} updates wait that no script could place; take them with \
+                     `switchboard integrations replay {alias}`."
+                ))?,
+            }
         }
         Action::Add(_) => {
             printer.line(&format!(
@@ -252,6 +311,25 @@ fn show(answer: &Value, printer: Printer) -> Result<(), Failure> {
         printer.line(&format!("{name:<9} {value}"))?;
     }
     Ok(())
+}
+
+/// A JSON object that a person wrote.
+fn object(name: &str, text: &str) -> Result<Value, Failure> {
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| Failure::Config(format!("{name}: expected JSON: {error}")))?;
+    if value.is_object() {
+        return Ok(value);
+    }
+    Err(Failure::Config(format!("{name}: expected a JSON object")))
+}
+
+/// What a file, or standard input, holds.
+fn content(file: &Path) -> Result<String, Failure> {
+    if file == Path::new("-") {
+        return Ok(std::io::read_to_string(std::io::stdin())?);
+    }
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::Config(format!("{}: {error}", file.display())))
 }
 
 /// Not an argument of its own: arguments are seen by other users of the machine and kept in shell

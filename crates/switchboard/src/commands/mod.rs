@@ -15,6 +15,7 @@ mod manual;
 mod messages;
 mod serve;
 mod tokens;
+mod unmapped;
 
 use std::process::ExitCode;
 

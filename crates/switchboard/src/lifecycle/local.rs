@@ -1,5 +1,6 @@
 //! A command that has opened the database itself: the same administration, without a listener.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use switchboard_model::{Integration, Result};
 use super::core::Core;
 use super::explain::Explainer;
 use super::faq::FaqFile;
+use super::server::reachable;
 use super::supervisor::{Inlets, Supervisor};
 use super::watch::watch;
 use crate::commands::Failure;
@@ -46,6 +48,12 @@ impl Channels for NoChannels {
     }
 }
 
+/// Where the next server will be.
+fn address(listen: &str) -> String {
+    let address = listen.parse::<SocketAddr>();
+    address.map_or_else(|_| format!("http://{listen}"), reachable)
+}
+
 /// The caller is this process itself.
 const SECRET: &str = "in-process";
 
@@ -63,14 +71,19 @@ impl Local {
         let core = Core::open(config, folder).await?;
         let mut supervisor = None;
         let mut channels: Arc<dyn Channels> = Arc::new(NoChannels);
+        let inlets = Inlets {
+            own_url: address(&config.listen),
+            ..Inlets::default()
+        };
+        let started = Arc::new(Supervisor::new(
+            core.engine.clone(),
+            config.clone(),
+            inlets,
+            watch().0,
+            faq,
+        ));
+        let replay = started.clone();
         if work == Work::Terminal {
-            let started = Arc::new(Supervisor::new(
-                core.engine.clone(),
-                config.clone(),
-                Inlets::default(),
-                watch().0,
-                faq,
-            ));
             started.start_bots().await?;
             started
                 .start_channels(|integration| integration.platform == "terminal")
@@ -87,6 +100,7 @@ impl Local {
             explain: Arc::new(Explainer(core.engine.clone())),
             engine: core.engine.clone(),
             channels,
+            replay,
             secret: SECRET.into(),
         };
         Ok(Self {

@@ -122,6 +122,7 @@ impl Server {
         let admin = Admin {
             engine: core.engine.clone(),
             channels: supervisor.clone(),
+            replay: supervisor.clone(),
             explain,
             doctor,
             secret: secret.as_str().into(),
@@ -218,7 +219,7 @@ impl Server {
 
 /// The address of this server for programs on this machine: all addresses at once are none to go
 /// to.
-fn reachable(mut address: SocketAddr) -> String {
+pub(super) fn reachable(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

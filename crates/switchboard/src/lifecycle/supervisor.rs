@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use switchboard_api::admin::Channels;
 use switchboard_api::{ActionRegistry, FileSources, Webhooks};
 use switchboard_bots::{Bot, Echo, HttpBot};
-use switchboard_channels::telegram::{Account, AccountConfig, Timing};
+use switchboard_channels::telegram::{self, Account, AccountConfig, Timing};
 use switchboard_channels::terminal::Terminal;
 use switchboard_delivery::{Policy, UncertainPolicy, Worker};
 use switchboard_engine::{Condition, Engine};
-use switchboard_integration::Outbound;
-use switchboard_model::{Error, Integration, IntegrationId, Result};
+use switchboard_integration::{Outbound, Replay, Replayed};
+use switchboard_model::{Error, EventId, Integration, IntegrationId, Result};
 use switchboard_script::{Limits, Script};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -280,5 +280,27 @@ impl Channels for Supervisor {
             channels.insert(integration.id, running);
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Replay for Supervisor {
+    /// By an account of its own, which has the script as it is now, also where none runs.
+    async fn replay(
+        &self,
+        integration: &Integration,
+        event: EventId,
+        out_of_turn: bool,
+    ) -> Result<Replayed> {
+        let no_account = || {
+            let expected = "expected one of Telegram's with a token and a script that work; see \
+                            `switchboard integrations list`";
+            Error::invalid("integration", expected)
+        };
+        if integration.platform != telegram::PLATFORM {
+            return Err(no_account());
+        }
+        let account = self.telegram(integration).await?.ok_or_else(no_account)?;
+        account.replay(event, out_of_turn).await
     }
 }
