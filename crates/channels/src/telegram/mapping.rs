@@ -1,8 +1,8 @@
 //! Threads and people as a script maps them.
 //!
 //! Promises: an update is lost for no fault of the script's. A failing script is asked again, with
-//! growing pauses; then the update is kept as the event `unmapped`, with its text and the reason, and
-//! the next is taken. An update that was taken before does not reach the script.
+//! growing pauses; then the update is kept as the event `unmapped`, with its text and the reason, for
+//! `replay.rs`, and the next is taken. An update that was taken before does not reach the script.
 //! What never happens here: a conversation opened by anything but something said.
 
 use std::sync::atomic::{AtomicBool, Ordering};
