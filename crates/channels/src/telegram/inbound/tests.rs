@@ -17,6 +17,7 @@ fn thread(update: &Update) -> Option<&ExternalThread> {
     match &update.content {
         UpdateContent::Message(message) => Some(&message.thread),
         UpdateContent::Event(event) => event.thread.as_ref(),
+        UpdateContent::Unmapped(_) => None,
     }
 }
 
@@ -24,20 +25,21 @@ fn sender_id(update: &Update) -> Option<&str> {
     match &update.content {
         UpdateContent::Message(message) => Some(&message.sender.id),
         UpdateContent::Event(event) => event.sender.as_ref().map(|sender| sender.id.as_str()),
+        UpdateContent::Unmapped(_) => None,
     }
 }
 
 fn message(update: &Update) -> &IncomingMessage {
     match &update.content {
         UpdateContent::Message(message) => message,
-        UpdateContent::Event(event) => panic!("not a message: {event:?}"),
+        other => panic!("not a message: {other:?}"),
     }
 }
 
 fn event_of(update: &Update) -> &IncomingEvent {
     match &update.content {
         UpdateContent::Event(event) => event,
-        UpdateContent::Message(message) => panic!("not an event: {message:?}"),
+        other => panic!("not an event: {other:?}"),
     }
 }
 
@@ -47,7 +49,7 @@ fn of_messages<T: Ord>(updates: &[&Update], ask: impl Fn(&Update, &IncomingMessa
         .iter()
         .filter_map(|update| match &update.content {
             UpdateContent::Message(message) => Some(ask(update, message)),
-            UpdateContent::Event(_) => None,
+            _ => None,
         })
         .collect();
     all.len()
