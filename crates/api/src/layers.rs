@@ -2,6 +2,7 @@
 //! request without end, and no body left unread.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -13,9 +14,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use switchboard_model::Environment;
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::error::{self, ApiError};
@@ -28,12 +28,10 @@ const DRAIN_LIMIT: usize = 64 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Routes with everything that holds for all of them. [`ApiError`]s become bodies here.
+///
+/// One layer, since each further one would copy the whole of what it wraps for each request.
 pub fn layered(routes: Router, env: Environment) -> Router {
-    routes
-        .layer(middleware::from_fn(limit_time))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(drain))
-        .layer(middleware::from_fn_with_state(env, answer))
+    routes.layer(middleware::from_fn_with_state(env, answer))
 }
 
 /// The span names the route, not the path: the path of a webhook is a secret.
@@ -43,19 +41,26 @@ async fn answer(State(env): State<Environment>, request: Request, next: Next) ->
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!("request", method = %request.method(), route);
-    async {
-        let response = error::render(&env, next.run(request).await);
+    let answering = async {
+        let response = error::render(&env, drained(request, next).await);
         tracing::debug!(status = response.status().as_u16(), "answered");
         response
+    };
+    if span.is_disabled() {
+        answering.await
+    } else {
+        answering.instrument(span).await
     }
-    .instrument(span)
-    .await
 }
 
-async fn limit_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::timed_out().into_response(),
+/// What the handler answers; in its place, that it panicked or took too long.
+async fn guarded(request: Request, next: Next) -> Response {
+    let handled = tokio::time::timeout(TIME_LIMIT, next.run(request));
+    // Nothing that a handler holds is looked at after it panicked, but for what is behind a lock.
+    match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => ApiError::timed_out().into_response(),
+        Err(cause) => panicked(cause),
     }
 }
 
@@ -74,9 +79,9 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Reads what a handler left of its body and throws it away. Without, the connection would be
 /// closed under a client that still sends, and it would see a broken pipe instead of the answer.
-async fn drain(request: Request, next: Next) -> Response {
+async fn drained(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return guarded(request, next).await;
     }
     let (parts, body) = request.into_parts();
     let waits = waits_for_continue(&parts.headers);
@@ -86,9 +91,8 @@ async fn drain(request: Request, next: Next) -> Response {
         touched: false,
         rest: Arc::clone(&rest),
     };
-    let mut response = next
-        .run(Request::from_parts(parts, Body::from_stream(lent)))
-        .await;
+    let request = Request::from_parts(parts, Body::from_stream(lent));
+    let mut response = guarded(request, next).await;
 
     let Rest { body, touched } =
         std::mem::take(&mut *rest.lock().unwrap_or_else(PoisonError::into_inner));

@@ -46,7 +46,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0)
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
             }
         }
 
@@ -66,7 +67,16 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                const PLACE: usize = concat!($prefix, "_").len();
+                // On the stack: an answer has several of them.
+                let mut text = [0; PLACE + ulid::ULID_LEN];
+                let (prefix, rest) = text.split_at_mut(PLACE);
+                prefix.copy_from_slice(concat!($prefix, "_").as_bytes());
+                rest.copy_from_slice(
+                    self.0.array_to_str(&mut [0; ulid::ULID_LEN]).as_bytes(),
+                );
+                let text = std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?;
+                serializer.serialize_str(text)
             }
         }
 
@@ -114,7 +124,7 @@ impl From<BotId> for UserId {
 /// would give one object several ids.
 fn parse_ulid(text: &str) -> Option<Ulid> {
     let ulid = Ulid::from_string(text).ok()?;
-    (ulid.to_string() == text).then_some(ulid)
+    (ulid.array_to_str(&mut [0; ulid::ULID_LEN]) == text).then_some(ulid)
 }
 
 #[cfg(test)]
@@ -127,6 +137,7 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(ConversationId::from_bytes(id.to_bytes()), id);
         assert_eq!(id.to_string().len(), 31);
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{id}\""));
     }
 
     #[test]

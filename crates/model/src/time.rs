@@ -50,21 +50,43 @@ impl Timestamp {
     }
 }
 
+/// What is written most, several times in each answer: without the general machinery of formats.
+struct Written([u8; 24]);
+
+impl Written {
+    fn new(time: Timestamp) -> Option<Self> {
+        let (seconds, millis) = (time.0.div_euclid(1000), time.0.rem_euclid(1000));
+        let time = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |end: usize, mut number: u32| {
+            // From the last digit on; the zeros before the first are there already.
+            for place in (0..end).rev() {
+                if number == 0 {
+                    break;
+                }
+                text[place] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+        };
+        put(4, time.year().unsigned_abs());
+        put(7, u8::from(time.month()).into());
+        put(10, time.day().into());
+        put(13, time.hour().into());
+        put(16, time.minute().into());
+        put(19, time.second().into());
+        put(23, u32::try_from(millis).unwrap_or_default());
+        Some(Self(text))
+    }
+
+    fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = i128::from(self.0) * 1_000_000;
-        let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            time.year(),
-            u8::from(time.month()),
-            time.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            time.millisecond()
-        )
+        let text = Written::new(*self).ok_or(fmt::Error)?;
+        f.write_str(text.as_str().ok_or(fmt::Error)?)
     }
 }
 
@@ -81,7 +103,10 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match Written::new(*self).as_ref().and_then(Written::as_str) {
+            Some(text) => serializer.serialize_str(text),
+            None => Err(serde::ser::Error::custom(InvalidTimestamp)),
+        }
     }
 }
 
@@ -106,6 +131,21 @@ mod tests {
             Timestamp::from_millis(2_147_483_648_000).to_string(),
             "2038-01-19T03:14:08.000Z"
         );
+        let last = Timestamp::from_millis(i64::MAX);
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(
+            serde_json::to_string(&last).unwrap(),
+            r#""9999-12-31T23:59:59.999Z""#
+        );
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        // A prime, so that each field takes on many values.
+        for millis in (0..=Timestamp::MAX).step_by(12_345_678_917) {
+            let time = Timestamp::from_millis(millis);
+            assert_eq!(time.to_string().parse(), Ok(time), "{millis}");
+        }
     }
 
     #[test]

@@ -282,10 +282,25 @@ fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
     })
 }
 
+impl SqliteStore {
+    /// As [`write`](Self::write), for what decides who may come in: every write of this file.
+    async fn change<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
+    {
+        self.write(|tx| {
+            tx.access_changed();
+            work(tx)
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl AccessStore for SqliteStore {
     async fn create_bot(&self, command: CreateBot) -> Result<()> {
-        self.write(move |tx| create_bot(tx, &command)).await
+        self.change(move |tx| create_bot(tx, &command)).await
     }
 
     async fn get_bot(&self, id: BotId) -> Result<Option<Bot>> {
@@ -298,11 +313,12 @@ impl AccessStore for SqliteStore {
 
     async fn rename_bot(&self, id: BotId, name: &str, now: Timestamp) -> Result<Option<Bot>> {
         let name = name.to_owned();
-        self.write(move |tx| rename_bot(tx, id, &name, now)).await
+        self.change(move |tx| rename_bot(tx, id, &name, now)).await
     }
 
     async fn create_integration(&self, command: NewIntegration) -> Result<()> {
-        self.write(move |tx| create_integration(tx, &command)).await
+        self.change(move |tx| create_integration(tx, &command))
+            .await
     }
 
     async fn update_integration(
@@ -312,12 +328,12 @@ impl AccessStore for SqliteStore {
         change: IntegrationChange,
         now: Timestamp,
     ) -> Result<Option<Integration>> {
-        self.write(move |tx| update_integration(tx, bot, id, &change, now))
+        self.change(move |tx| update_integration(tx, bot, id, &change, now))
             .await
     }
 
     async fn get_integration(&self, bot: BotId, id: IntegrationId) -> Result<Option<Integration>> {
-        self.read(|connection| get_integration(connection, bot, id))
+        self.read_one(|connection| get_integration(connection, bot, id))
     }
 
     async fn list_integrations(&self, bot: BotId) -> Result<Vec<Integration>> {
@@ -343,11 +359,13 @@ impl AccessStore for SqliteStore {
     }
 
     async fn create_token(&self, token: NewToken) -> Result<()> {
-        self.write(move |tx| create_token(tx, &token)).await
+        self.change(move |tx| create_token(tx, &token)).await
     }
 
     async fn find_token(&self, hash: TokenHash) -> Result<Option<Token>> {
-        self.read(|connection| rows::one(connection, BY_HASH, [hash.0], token))
+        self.known_token(hash, |connection| {
+            rows::one(connection, BY_HASH, [hash.0], token)
+        })
     }
 
     async fn list_tokens(&self, bot: BotId) -> Result<Vec<Token>> {
@@ -355,10 +373,10 @@ impl AccessStore for SqliteStore {
     }
 
     async fn revoke_token(&self, bot: BotId, id: TokenId, now: Timestamp) -> Result<Option<Token>> {
-        self.write(move |tx| revoke_token(tx, bot, id, now)).await
+        self.change(move |tx| revoke_token(tx, bot, id, now)).await
     }
 
     async fn rotate_token(&self, command: RotateToken) -> Result<Option<Token>> {
-        self.write(move |tx| rotate_token(tx, &command)).await
+        self.change(move |tx| rotate_token(tx, &command)).await
     }
 }

@@ -20,6 +20,7 @@ mod failure;
 mod files;
 mod incoming;
 mod ingest;
+mod known;
 mod message;
 mod outbox;
 mod participant;
@@ -50,13 +51,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use switchboard_model::{Error, Result, Timestamp};
-use switchboard_store::{Change, Store};
+use switchboard_model::{Error, Result, Timestamp, Token};
+use switchboard_store::{Change, Store, TokenHash};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::checkpoint::Checkpointer;
 use crate::failure::{Done, Failure};
 use crate::files::Files;
+use crate::known::Known;
 use crate::writer::{Command, Request, Tx};
 
 /// How a store is opened.
@@ -97,6 +99,7 @@ pub struct Written {
 pub(crate) struct Shared {
     pub(crate) path: PathBuf,
     pub(crate) files: Files,
+    pub(crate) known: Known,
     pub(crate) changes: broadcast::Sender<Change>,
     closed: AtomicBool,
     poisoned: watch::Sender<bool>,
@@ -152,6 +155,7 @@ impl SqliteStore {
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             files,
+            known: Known::default(),
             changes: broadcast::Sender::new(options.changes.max(1)),
             closed: AtomicBool::new(false),
             poisoned: watch::Sender::new(false),
@@ -218,6 +222,25 @@ impl SqliteStore {
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
         self.check_open()?;
         reader::read(&self.shared, work).map_err(Failure::into_error)
+    }
+
+    /// Reads with one statement, on this thread.
+    pub(crate) fn read_one<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
+        self.check_open()?;
+        reader::read_one(&self.shared, work).map_err(Failure::into_error)
+    }
+
+    /// The token with this hash: one that was read before and has not changed, or what `read` gives.
+    pub(crate) fn known_token(
+        &self,
+        hash: TokenHash,
+        read: impl FnOnce(&Connection) -> Done<Option<Token>>,
+    ) -> Result<Option<Token>> {
+        self.check_open()?;
+        self.shared
+            .known
+            .find(hash, || reader::read_one(&self.shared, read))
+            .map_err(Failure::into_error)
     }
 
     /// Reads perhaps much, on a thread that may block.

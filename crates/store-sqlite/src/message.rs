@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use switchboard_model::{
-    BotId, ConversationId, DeliveryId, Direction, Error, EventId, Json, Kind, Message, MessageId,
-    Result, Tags, Timestamp,
+    BotId, ConversationId, DeliveryId, DeliveryReport, DeliveryStatus, Direction, Error, EventId,
+    Json, Kind, Message, MessageId, Result, Tags, Timestamp,
 };
 use switchboard_store::{
     Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate,
@@ -170,14 +170,14 @@ fn insert_at(
 }
 
 /// Enqueues an outgoing message to its channel, or lets it fail at once where nothing could send
-/// it.
+/// it. Tells what is shown of that beside the message.
 pub(crate) fn send(
     tx: &mut Tx<'_>,
     conversation: &ConversationRow,
     message: i64,
     delivery: DeliveryId,
     now: Timestamp,
-) -> Done<()> {
+) -> Done<DeliveryReport> {
     let new = Enqueue {
         id: delivery,
         bot: conversation.bot,
@@ -194,12 +194,20 @@ pub(crate) fn send(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?
     .ok_or_else(|| rows::gone("an integration"))?;
-    if active {
-        outbox::enqueue(tx, new)
+    let (status, error) = if active {
+        outbox::enqueue(tx, new)?;
+        (DeliveryStatus::Queued, None)
     } else {
         let error = format!("the integration {alias} is not active; add its token, then replay");
-        outbox::enqueue_dead(tx, new, &error)
-    }
+        outbox::enqueue_dead(tx, new, &error)?;
+        (DeliveryStatus::Failed, Some(error))
+    };
+    Ok(DeliveryReport {
+        status,
+        attempts: 0,
+        error,
+        uncertain: 0,
+    })
 }
 
 fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
@@ -235,10 +243,13 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
         once: None,
         now: command.now,
     };
-    let message = match command.due.filter(|due| *due > command.now) {
+    let value = match command.due.filter(|due| *due > command.now) {
         Some(due) => {
             let ids = (command.delivery, command.event);
-            wait(tx, &conversation, draft, ids, due)?
+            let message = wait(tx, &conversation, draft, ids, due)?;
+            by_number(tx.connection, message)?
+                .ok_or_else(|| rows::gone("a new message"))?
+                .value
         }
         None => say(tx, &mut conversation, draft, command)?,
     };
@@ -255,29 +266,48 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
             ],
         )?;
     }
-    let message = by_number(tx.connection, message)?.ok_or_else(|| rows::gone("a new message"))?;
     Ok(Posted::Stored(Found {
-        value: message.value,
+        value,
         created: true,
     }))
 }
 
-/// Stores a message at the next place of its conversation and hands it on.
+/// Stores a message at the next place of its conversation and hands it on. Gives it as a read
+/// would, which the contract suite compares.
 fn say(
     tx: &mut Tx<'_>,
     conversation: &mut ConversationRow,
     draft: Draft<'_>,
     command: &PostMessage,
-) -> Done<i64> {
+) -> Done<Message> {
+    let seq = conversation.next_seq;
     let message = insert(tx, conversation, draft)?;
-    match draft.direction {
-        Direction::Outgoing => send(tx, conversation, message, command.delivery, command.now)?,
+    let delivery = match draft.direction {
+        Direction::Outgoing => {
+            let (id, now) = (command.delivery, command.now);
+            Some(send(tx, conversation, message, id, now)?)
+        }
         Direction::Incoming => {
             let ids = (command.event, command.delivery);
             announce(tx, conversation, draft.user, message, ids, command.now)?;
+            None
         }
-    }
-    Ok(message)
+    };
+    Ok(Message {
+        id: draft.id,
+        // Not the id that was given: that may be of one that was merged into this.
+        conversation: conversation.value.id,
+        user: command.message.user,
+        direction: draft.direction,
+        kind: draft.kind.to_owned(),
+        payload: draft.payload.clone(),
+        tags: draft.tags.clone().without_empty(),
+        synthetic: draft.synthetic,
+        seq,
+        created_at: command.now,
+        updated_at: command.now,
+        delivery,
+    })
 }
 
 /// Stores a message that waits for its time, and has no place until then.
@@ -563,7 +593,7 @@ impl MessageStore for SqliteStore {
     }
 
     async fn get_message(&self, bot: BotId, id: MessageId) -> Result<Option<Message>> {
-        self.read(|connection| Ok(by_public(connection, bot, id)?.map(|message| message.value)))
+        self.read_one(|connection| Ok(by_public(connection, bot, id)?.map(|message| message.value)))
     }
 
     async fn list_messages(

@@ -24,6 +24,18 @@ thread_local! {
 
 /// Runs `work` in a snapshot of its own. It must not read from the store in another way.
 pub(crate) fn read<T>(shared: &Arc<Shared>, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
+    on_connection(shared, |connection| snapshot(connection, work))
+}
+
+/// As [`read`], for work that runs one statement only, which is a snapshot by itself.
+pub(crate) fn read_one<T>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Connection) -> Done<T>,
+) -> Done<T> {
+    on_connection(shared, work)
+}
+
+fn on_connection<T>(shared: &Arc<Shared>, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
     OPEN.with_borrow_mut(|open| {
         let known = open
             .iter()
@@ -46,7 +58,7 @@ pub(crate) fn read<T>(shared: &Arc<Shared>, work: impl FnOnce(&Connection) -> Do
         let Some(entry) = open.get(at) else {
             return Err(Failure::Damage("a reader was lost".to_owned()));
         };
-        let result = snapshot(&entry.connection, work);
+        let result = work(&entry.connection);
         if let Err(Failure::Sql(_)) = &result {
             // Perhaps the connection itself is at fault: the next read gets a new one.
             open.swap_remove(at);

@@ -165,7 +165,7 @@ fn message_due(
     };
     message::arrive(tx, &mut conversation, message, now)?;
     if due.outgoing == Some(true) {
-        message::send(tx, &conversation, message, delivery, now)
+        message::send(tx, &conversation, message, delivery, now).map(drop)
     } else {
         let event = due
             .announcement

@@ -31,9 +31,15 @@ pub(crate) struct Tx<'a> {
     /// The connection, inside the transaction.
     pub(crate) connection: &'a Connection,
     changes: Vec<Change>,
+    access: bool,
 }
 
 impl Tx<'_> {
+    /// Tokens that were read before must be read again.
+    pub(crate) fn access_changed(&mut self) {
+        self.access = true;
+    }
+
     /// To be told to those who wait, once it is committed.
     pub(crate) fn lane_ready(&mut self, lane: Lane) {
         self.tell(Change::Lane(lane));
@@ -218,6 +224,7 @@ fn transaction(
     let mut tx = Tx {
         connection,
         changes: Vec::new(),
+        access: false,
     };
     for job in jobs {
         if let Err(error) = one(&mut tx, job.as_mut()) {
@@ -226,6 +233,8 @@ fn transaction(
             return Err(error);
         }
     }
+    // Until the commit is over, whatever becomes of it, and so before anyone is answered.
+    let _changing = tx.access.then(|| shared.known.changing());
     match execute(connection, COMMIT) {
         Ok(()) => Ok(tx.changes),
         Err(error) => {

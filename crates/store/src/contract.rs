@@ -109,6 +109,7 @@ macro_rules! contract_tests {
                 what_must_be_unique_is_refused_and_nothing_of_it_is_kept
                 an_integration_changes
                 a_token_is_revoked_once
+                a_token_that_ended_never_comes_back
                 a_token_gives_way_to_a_new_one
                 a_bot_is_renamed;
             conversation:
@@ -129,6 +130,7 @@ macro_rules! contract_tests {
                 a_user_changes_and_is_listed
                 a_deleted_user_frees_its_identity_and_leaves_its_messages;
             message:
+                a_post_answers_with_what_is_stored
                 places_are_counted_without_gaps
                 pages_hold_within_one_millisecond_while_rows_come_and_go
                 a_repetition_by_tags_or_key_adds_nothing

@@ -1,5 +1,7 @@
 //! Bots, integrations and tokens.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use switchboard_model::{Bot, BotId, Error, Token, TokenId, UserId};
@@ -145,6 +147,53 @@ pub async fn a_token_is_revoked_once(factory: &dyn Factory) {
     let unknown = TokenId::new(world.env.ulid());
     let none = store.revoke_token(world.bot, unknown, first).await;
     assert_eq!(none.unwrap(), None);
+}
+
+/// Many look a token up while it is revoked or replaced: from the moment that one of them is told
+/// of its end, or that the revocation is answered, all are told of it.
+pub async fn a_token_that_ended_never_comes_back(factory: &dyn Factory) {
+    const READERS: usize = 4;
+    let world = World::new(factory).await;
+    for round in 0..60 {
+        let token = new_token(&world, world.bot, round);
+        world.store.create_token(token.clone()).await.unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let readers: Vec<_> = (0..READERS)
+            .map(|_| {
+                let (store, over) = (Arc::clone(&world.store), Arc::clone(&over));
+                tokio::spawn(async move {
+                    loop {
+                        let was_over = over.load(Ordering::SeqCst);
+                        let found = store.find_token(token.hash).await.unwrap().unwrap();
+                        let is_over = found.revoked_at.is_some();
+                        assert!(is_over || !was_over, "round {round}: it came back");
+                        over.fetch_or(is_over, Ordering::SeqCst);
+                        if was_over {
+                            break;
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let (bot, id, now) = (world.bot, token.token.id, world.now());
+        if round % 2 == 0 {
+            world.store.revoke_token(bot, id, now).await.unwrap();
+        } else {
+            let command = RotateToken {
+                bot,
+                id,
+                new: new_token(&world, bot, 100 + round),
+                ends: now.plus(Duration::from_mins(1)),
+                now,
+            };
+            world.store.rotate_token(command).await.unwrap();
+        }
+        over.store(true, Ordering::SeqCst);
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    }
 }
 
 /// The old one ends when it is told to, and never later than it would have.

@@ -8,7 +8,8 @@ use switchboard_model::{DeliveryStatus, Direction, Error, Kind, Message, Message
 use super::Factory;
 use super::world::{World, all, json, key, new_integration, tags, walk};
 use crate::{
-    Discriminate, EventFilter, Idempotency, MessageFilter, MessageUpdate, PageRequest, Posted,
+    Discriminate, EventFilter, Idempotency, IntegrationChange, MessageFilter, MessageUpdate,
+    PageRequest, Posted,
 };
 
 fn of(conversation: switchboard_model::ConversationId) -> MessageFilter {
@@ -25,6 +26,39 @@ async fn texts(world: &World, filter: MessageFilter) -> Vec<MessageId> {
         .into_iter()
         .map(|message| message.id)
         .collect()
+}
+
+/// What a post answers is what a read gives afterwards.
+pub async fn a_post_answers_with_what_is_stored(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let conversation = world.thread("1").await;
+    let person = world.person("7").await;
+    for active in [true, false] {
+        let change = IntegrationChange {
+            active: Some(active),
+            script: None,
+            secret: None,
+        };
+        let update =
+            world
+                .store
+                .update_integration(world.bot, world.integration, change, world.now());
+        update.await.unwrap();
+        for (author, direction) in [
+            (UserId::from(world.bot), Direction::Outgoing),
+            (person.id, Direction::Incoming),
+        ] {
+            world.pass(Duration::from_millis(3));
+            let mut command = world.said(conversation.id, author, direction, "x");
+            command.message.tags = tags([("mood", "good"), ("unset", "")]);
+            command.message.payload = json(r#"{"n":9007199254740993, "a":-0.0}"#);
+            command.message.synthetic = active;
+            let id = command.message.id;
+            let posted = world.post(command).await;
+            assert!(posted.created);
+            assert_eq!(posted.value, world.message(id).await);
+        }
+    }
 }
 
 /// 1, 2, 3, … in the order of commit, in each conversation, also under a race.
