@@ -55,19 +55,22 @@ pub use view::View;
 
 /// The store and what its commands need: ids, time, secrets. Cheap to clone.
 #[derive(Clone)]
-pub struct Engine {
+pub struct Engine(Arc<Parts>);
+
+#[derive(Clone)]
+struct Parts {
     store: Arc<dyn Store>,
     env: Environment,
     vault: Vault,
     health: Health,
-    definitions: Arc<[Definition]>,
+    definitions: Box<[Definition]>,
 }
 
 macro_rules! new_ids {
     ($($(#[$doc:meta])* $name:ident: $id:ty;)*) => {
         impl Engine {$(
             $(#[$doc])*
-            pub fn $name(&self) -> $id { <$id>::new(self.env.ulid()) }
+            pub fn $name(&self) -> $id { <$id>::new(self.0.env.ulid()) }
         )*}
     };
 }
@@ -98,39 +101,40 @@ new_ids! {
 impl Engine {
     /// Over a store.
     pub fn new(store: Arc<dyn Store>, env: Environment, vault: Vault) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             store,
             env,
             vault,
             health: Health::default(),
-            definitions: Arc::default(),
-        }
+            definitions: Box::default(),
+        }))
     }
 
     /// Knowing these platforms, so that a bot need not say which integration a channel is of.
     #[must_use]
-    pub fn with_definitions(mut self, definitions: impl IntoIterator<Item = Definition>) -> Self {
-        self.definitions = definitions.into_iter().collect();
-        self
+    pub fn with_definitions(self, definitions: impl IntoIterator<Item = Definition>) -> Self {
+        let mut parts = Arc::unwrap_or_clone(self.0);
+        parts.definitions = definitions.into_iter().collect();
+        Self(Arc::new(parts))
     }
 
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+        &self.0.store
     }
 
     /// Time, randomness and ids.
     pub fn env(&self) -> &Environment {
-        &self.env
+        &self.0.env
     }
 
     /// Where secrets are sealed and opened.
     pub fn vault(&self) -> &Vault {
-        &self.vault
+        &self.0.vault
     }
 
     /// How the channels are.
     pub fn health(&self) -> &Health {
-        &self.health
+        &self.0.health
     }
 }

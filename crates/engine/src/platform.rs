@@ -79,7 +79,8 @@ impl Engine {
 
     /// A platform that is not known may have any channel.
     fn has_channel(&self, platform: &str, channel: &str) -> bool {
-        self.definitions
+        self.0
+            .definitions
             .iter()
             .find(|definition| definition.platform == platform)
             .is_none_or(|definition| definition.channels.contains(&channel))

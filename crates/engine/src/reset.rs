@@ -21,6 +21,7 @@ impl Engine {
             .map_err(|tag| Error::tag("externalId", &tag))?;
         let identity = View::integration(&integration.alias).stored_tags(identity);
         let known = self
+            .0
             .definitions
             .iter()
             .filter(|known| known.platform == integration.platform)

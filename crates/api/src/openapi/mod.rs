@@ -31,6 +31,7 @@ pub(crate) use params::{
     Dates, IdempotencyKey, Paging, RangeField, Sorting, StatusFilter, TagFilter,
 };
 
+use crate::actions::ActionRegistry;
 use crate::error::ApiError;
 
 /// What the document says of itself.
@@ -70,7 +71,7 @@ const HEADERS: [(&str, Required, &str); 3] = [
 
 /// The document of the operations below `/v1/chat`.
 pub fn document() -> OpenApi {
-    complete(crate::runtime::operations().into_openapi())
+    complete(crate::runtime::operations(ActionRegistry::default()).into_openapi())
 }
 
 /// The document's route, and the page's.

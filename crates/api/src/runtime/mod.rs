@@ -15,7 +15,7 @@ use axum::{Extension, Router};
 use serde::Serialize;
 use switchboard_engine::Engine;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::actions::ActionRegistry;
@@ -29,7 +29,7 @@ type Answer<T> = Result<axum::Json<T>, ApiError>;
 type Created<T> = Result<(axum::http::StatusCode, axum::Json<T>), ApiError>;
 
 /// The list of operations, as routes and as a document.
-pub(crate) fn operations() -> OpenApiRouter<Engine> {
+pub(crate) fn operations(actions: ActionRegistry) -> OpenApiRouter<Engine> {
     let operations = OpenApiRouter::new()
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::get_or_create))
@@ -54,7 +54,7 @@ pub(crate) fn operations() -> OpenApiRouter<Engine> {
         .routes(routes!(states::get, states::set, states::patch))
         .routes(routes!(states::get_or_set))
         .routes(routes!(states::set_expiry))
-        .routes(routes!(actions::call))
+        .routes(routes!(actions::call).layer(Extension(actions)))
         .routes(routes!(workflows::list, workflows::create))
         .routes(routes!(workflows::get_or_create))
         .routes(routes!(
@@ -67,6 +67,6 @@ pub(crate) fn operations() -> OpenApiRouter<Engine> {
 
 /// Its routes.
 pub(crate) fn router<S>(engine: Engine, actions: ActionRegistry) -> Router<S> {
-    let (routes, _) = operations().split_for_parts();
-    routes.layer(Extension(actions)).with_state(engine)
+    let (routes, _) = operations(actions).split_for_parts();
+    routes.with_state(engine)
 }
