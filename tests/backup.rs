@@ -185,3 +185,52 @@ async fn a_backup_is_restored_where_nothing_is_and_the_manual_is_written() {
     );
     assert!(long.ok().contains("SWITCHBOARD_LISTEN"), "{}", long.stdout);
 }
+
+#[tokio::test]
+async fn a_backup_is_restored_into_an_empty_folder_that_stays_the_same_folder() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let server = Server::echo().await;
+    server.command(&["backup", "copy"]).await.ok();
+    let folder = server.folder().to_owned();
+    let restore = async |to: &str| {
+        let mut command = program::bare(&folder);
+        program::run(command.args(["restore", "copy", "--data-dir", to]), "").await
+    };
+    let inode = |to: &str| std::fs::metadata(folder.join(to)).expect("a folder").ino();
+    let key = std::fs::read(folder.join("copy/encryption.key")).expect("a key");
+    // As a disk is mounted; and as a restore that was cut off leaves it.
+    std::fs::create_dir_all(folder.join("disk/lost+found")).expect("a folder");
+    std::fs::create_dir_all(folder.join("cut/.restoring")).expect("a folder");
+    std::fs::write(folder.join("cut/.restoring/switchboard.db"), "half").expect("a file");
+    std::fs::write(folder.join("cut/encryption.key"), &key).expect("a file");
+    for to in ["disk", "cut"] {
+        let before = inode(to);
+        restore(to).await.ok();
+        assert_eq!(inode(to), before, "{to} is another folder");
+        assert!(!folder.join(to).join(".restoring").exists());
+        for file in ["switchboard.db", "encryption.key"] {
+            assert_eq!(mode(&folder.join(to).join(file)), 0o600);
+        }
+        assert_eq!(
+            std::fs::read(folder.join(to).join("encryption.key")).expect("a key"),
+            key
+        );
+        let mut command = program::bare(&folder);
+        let listed = program::run(
+            command.args(["bots", "list", "--json", "--data-dir", to]),
+            "",
+        );
+        assert_eq!(listed.await.json()["bots"][0]["id"], server.ready.bot_id);
+        let again = restore(to).await;
+        assert_eq!(again.code, Some(4), "{again:#?}");
+    }
+    assert!(folder.join("disk/lost+found").is_dir());
+    // Another key is somebody's, and not to be lost.
+    std::fs::create_dir(folder.join("keyed")).expect("a folder");
+    std::fs::write(folder.join("keyed/encryption.key"), "another").expect("a file");
+    let refused = restore("keyed").await;
+    assert_eq!(refused.code, Some(4), "{refused:#?}");
+    let kept = std::fs::read(folder.join("keyed/encryption.key")).expect("a key");
+    assert_eq!(kept, b"another");
+}

@@ -472,3 +472,102 @@ async fn a_call_is_given_a_sender_and_an_update() {
         assert!(refused.stderr.contains(word), "{refused:#?}");
     }
 }
+
+const OLD: i64 = -5001;
+const NEW: i64 = -1_002_100_005_001;
+
+fn in_chat(chat: i64, message: i64, person: i64, more: Value) -> Value {
+    let kind = if chat == OLD { "group" } else { "supergroup" };
+    let mut content = json!({
+        "message_id": message, "date": 1_790_000_000 + message,
+        "chat": { "id": chat, "type": kind, "title": "Team" },
+        "from": { "id": person, "is_bot": false, "first_name": format!("P{person}") },
+    });
+    for (name, value) in more.as_object().expect("fields") {
+        content[name] = value.clone();
+    }
+    json!({ "message": content })
+}
+
+/// Two people speak in a group, which becomes a supergroup. Both are told of it by an update, before or
+/// after what they say in the supergroup. Then `divided`: a conversation a person, else one.
+async fn a_group_moves(script: String, told_first: bool, divided: bool) {
+    let (telegram, server, id) = scripted(&script).await;
+    let say = |chat, message, person, text: &str| {
+        telegram.push(in_chat(chat, message, person, json!({ "text": text })));
+    };
+    let told = || {
+        let moved = json!({ "migrate_to_chat_id": NEW });
+        telegram.push(in_chat(OLD, 3, 501, moved));
+        let moved = json!({ "migrate_from_chat_id": OLD });
+        telegram.push(in_chat(NEW, 1, 501, moved));
+    };
+    say(OLD, 1, 501, "ada before");
+    say(OLD, 2, 502, "bob before");
+    telegram.wait_for_text(OLD, "bob before").await;
+    let before = conversations(&server).await;
+    if told_first {
+        told();
+    }
+    say(NEW, 2, 501, "ada between");
+    say(NEW, 3, 502, "bob between");
+    telegram.wait_for_text(NEW, "ada between").await;
+    telegram.wait_for_text(NEW, "bob between").await;
+    if !told_first {
+        told();
+    }
+    telegram.wait_until_taken().await;
+    say(NEW, 4, 501, "ada after");
+    say(NEW, 5, 502, "bob after");
+    telegram.wait_for_text(NEW, "ada after").await;
+    telegram.wait_for_text(NEW, "bob after").await;
+
+    let after = conversations(&server).await;
+    let ids = |all: &[Value]| -> BTreeSet<String> {
+        all.iter().map(|one| one["id"].to_string()).collect()
+    };
+    assert_eq!(ids(&before), ids(&after), "{after:#?}");
+    assert_eq!(after.len(), if divided { 2 } else { 1 });
+    let api = server.bot().acting_as(&id, "scripted");
+    let mut seen = BTreeSet::new();
+    for conversation in &after {
+        let said = api.messages(conversation).await;
+        let said: Vec<_> = said
+            .iter()
+            .filter(|one| one["direction"] == "incoming")
+            .collect();
+        for person in ["ada", "bob"] {
+            let all = ["before", "between", "after"].map(|when| format!("{person} {when}"));
+            let his: Vec<_> = said
+                .iter()
+                .filter_map(|one| one["payload"]["text"].as_str())
+                .filter(|text| text.starts_with(person))
+                .collect();
+            if his.is_empty() && divided {
+                continue;
+            }
+            assert_eq!(his, all, "{said:#?}");
+            seen.insert(person);
+        }
+        assert_eq!(said.len(), if divided { 3 } else { 6 });
+        let own = conversation["id"].as_str().expect("an id");
+        let full = api.get(&format!("/v1/chat/conversations/{own}")).await;
+        let full = full.ok("conversation");
+        assert_eq!(full["tags"]["chatId"], NEW.to_string(), "{full}");
+    }
+    assert_eq!(seen.len(), 2);
+}
+
+#[tokio::test]
+async fn a_scripts_conversation_goes_on_in_the_supergroup_that_a_group_became() {
+    for told_first in [true, false] {
+        a_group_moves(documented(), told_first, false).await;
+    }
+}
+
+#[tokio::test]
+async fn each_members_conversation_goes_on_in_the_supergroup_that_a_group_became() {
+    for told_first in [true, false] {
+        a_group_moves(file("examples/one-per-member.js"), told_first, true).await;
+    }
+}

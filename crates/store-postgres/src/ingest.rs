@@ -434,6 +434,14 @@ impl IngestStore for PostgresStore {
         .await
     }
 
+    async fn note_move(&self, _: BotId, _: IntegrationId, _: &str, _: &str) -> Result<()> {
+        Err(not_served("threads that move"))
+    }
+
+    async fn moved_from(&self, _: BotId, _: IntegrationId, _: &str) -> Result<Option<String>> {
+        Err(not_served("threads that move"))
+    }
+
     async fn set_poll_position(
         &self,
         integration: IntegrationId,

@@ -16,7 +16,7 @@ use crate::failure::Done;
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{Surplus, fitting};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, message, unmapped, user, version};
+use crate::{SqliteStore, conversation, event, message, moved, unmapped, user, version};
 
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
@@ -420,6 +420,27 @@ impl IngestStore for SqliteStore {
                 Ok((row.get(0)?, rows::time(row, 1)?))
             })
         })
+    }
+
+    async fn note_move(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        thread: &str,
+        was: &str,
+    ) -> Result<()> {
+        let (thread, was) = (thread.to_owned(), was.to_owned());
+        self.write(move |tx| moved::note(tx, bot, integration, &thread, &was))
+            .await
+    }
+
+    async fn moved_from(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        thread: &str,
+    ) -> Result<Option<String>> {
+        self.read(|connection| moved::was(connection, bot, integration, thread))
     }
 
     async fn set_poll_position(

@@ -22,6 +22,7 @@ mod incoming;
 mod ingest;
 mod known;
 mod message;
+mod moved;
 mod outbox;
 mod participant;
 mod query;

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_history.sql"),
     include_str!("migrations/0006_script.sql"),
     include_str!("migrations/0007_unmapped.sql"),
+    include_str!("migrations/0008_moved.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -75,6 +75,7 @@ macro_rules! contract_tests {
             merge:
                 a_thread_that_moves_keeps_its_conversation
                 two_conversations_of_one_thread_become_one
+                a_threads_earlier_name_is_remembered
                 an_edit_changes_the_message_and_keeps_what_it_said;
             script:
                 a_script_is_kept_with_its_integration

@@ -205,6 +205,23 @@ pub trait IngestStore {
         account: &str,
     ) -> Result<Option<(i64, Timestamp)>>;
 
+    /// Remembers that a thread had another name, by external ids. Again, the last word counts.
+    async fn note_move(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        thread: &str,
+        was: &str,
+    ) -> Result<()>;
+
+    /// The name that a thread had before, if it moved.
+    async fn moved_from(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        thread: &str,
+    ) -> Result<Option<String>>;
+
     /// Writes a position without updates. Going back is allowed: numbering may restart.
     async fn set_poll_position(
         &self,

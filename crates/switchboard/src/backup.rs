@@ -139,30 +139,63 @@ pub(crate) fn check(from: &Path) -> Result<Contents, Failure> {
 /// where the backup has none.
 pub(crate) fn stage(from: &Path, to: &Path, contents: &Contents) -> Result<PathBuf, Failure> {
     let draft = beside(to, "restoring")?;
-    let fill = || -> Result<(), Failure> {
-        folder(&draft)?;
-        copy(&from.join(DATABASE), &draft.join(DATABASE))?;
-        if contents.key {
-            copy(&from.join(KEY), &draft.join(KEY))?;
-        } else if to.join(KEY).is_file() {
-            copy(&to.join(KEY), &draft.join(KEY))?;
-        }
-        sync(&draft)?;
-        if backup::verify(&draft.join(DATABASE))? == contents.counts {
-            return Ok(());
-        }
-        Err(Failure::Refused(
-            "the copy does not hold what the backup holds; look at the disk, then try again"
-                .to_owned(),
-        ))
-    };
-    match fill() {
+    match fill_draft(from, to, &draft, contents) {
         Ok(()) => Ok(draft),
         Err(failure) => {
             let _ = std::fs::remove_dir_all(&draft);
             Err(failure)
         }
     }
+}
+
+fn fill_draft(from: &Path, to: &Path, draft: &Path, contents: &Contents) -> Result<(), Failure> {
+    folder(draft)?;
+    copy(&from.join(DATABASE), &draft.join(DATABASE))?;
+    if contents.key {
+        copy(&from.join(KEY), &draft.join(KEY))?;
+    } else if to.join(KEY).is_file() {
+        copy(&to.join(KEY), &draft.join(KEY))?;
+    }
+    sync(draft)?;
+    if backup::verify(&draft.join(DATABASE))? == contents.counts {
+        return Ok(());
+    }
+    Err(Failure::Refused(
+        "the copy does not hold what the backup holds; look at the disk, then try again".to_owned(),
+    ))
+}
+
+/// The folder in which a backup is staged where its data folder is there and empty.
+pub(crate) const WITHIN: &str = ".restoring";
+
+/// Puts a backup into a folder that is there and holds nothing, without touching what is beside it:
+/// the folder may be the place where a disk is mounted. The database comes last and by one rename:
+/// without it nothing was restored, with it all was.
+pub(crate) fn fill_empty(from: &Path, to: &Path, contents: &Contents) -> Result<(), Failure> {
+    let draft = to.join(WITHIN);
+    // Left behind by a restore that was cut off.
+    let _ = std::fs::remove_dir_all(&draft);
+    let put = || -> Result<(), Failure> {
+        fill_draft(from, to, &draft, contents)?;
+        let mut names = vec![KEY, DATABASE];
+        names.retain(|name| draft.join(name).is_file());
+        for name in names {
+            let (one, other) = (draft.join(name), to.join(name));
+            std::fs::rename(&one, &other)
+                .map_err(|error| fault(&other, "cannot be put in place", &error))?;
+            sync(to)?;
+        }
+        Ok(())
+    };
+    let done = put();
+    let _ = std::fs::remove_dir_all(&draft);
+    done
+}
+
+/// Whether a folder's key is the one of a backup.
+pub(crate) fn same_key(from: &Path, to: &Path) -> bool {
+    let read = |folder: &Path| std::fs::read(folder.join(KEY)).ok();
+    read(from).is_some_and(|key| read(to).as_ref() == Some(&key))
 }
 
 /// Puts a staged folder in the place of `to`. What was there is kept, and its new place is told.

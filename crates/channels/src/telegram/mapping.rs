@@ -109,6 +109,15 @@ impl Account {
         update: &Update,
     ) -> Result<Update, Failure> {
         let mut update = update.clone();
+        let moved = match &update.content {
+            UpdateContent::Event(event) => event.thread.as_ref().zip(event.moved_from.as_ref()),
+            _ => None,
+        };
+        let moved_to = moved.map(|(thread, _)| thread.id.clone());
+        if let Some((thread, was)) = moved {
+            let noted = self.note_move(&thread.id, was).await;
+            noted.map_err(Failure::Store)?;
+        }
         let (thread, sender, mode) = match &mut update.content {
             UpdateContent::Message(message) => {
                 let (thread, sender) = (&mut message.thread, &mut message.sender);
@@ -128,9 +137,14 @@ impl Account {
         let script = &mapping.script;
         let mut nowhere = false;
         if let Some(thread) = thread {
-            let found = script.conversation(&ctx, &origin, &thread.id, mode).await?;
-            nowhere = found.is_none();
-            thread.known = found.map(|conversation| conversation.id);
+            thread.known = self
+                .conversation(script, &ctx, &origin, thread, mode)
+                .await?;
+            nowhere = thread.known.is_none();
+            if let (Some(conversation), Some(chat)) = (thread.known, &moved_to) {
+                let settled = self.settle(conversation, chat).await;
+                settled.map_err(Failure::Store)?;
+            }
             for tag in PLACE {
                 if thread.tags.get(tag).is_none() {
                     thread.tags.insert(tag, "");
@@ -175,7 +189,7 @@ fn sender_facts(sender: &ExternalUser) -> Value {
     facts
 }
 
-fn facts(id: &str, tags: &Tags) -> Value {
+pub(super) fn facts(id: &str, tags: &Tags) -> Value {
     let mut facts = json!(tags);
     facts["id"] = id.into();
     facts

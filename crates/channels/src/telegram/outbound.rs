@@ -195,6 +195,7 @@ impl Account {
             &self.integration,
             &outgoing.conversation,
             chat,
+            self.mapping.is_some(),
         );
         moved.await.map_err(|error| {
             retry(format!(

@@ -242,3 +242,26 @@ pub async fn an_edit_changes_the_message_and_keeps_what_it_said(factory: &dyn Fa
     let gone = world.store.message_versions(world.bot, *message).await;
     assert!(gone.unwrap().is_empty());
 }
+
+/// Of its integration only, and over a restart.
+pub async fn a_threads_earlier_name_is_remembered(factory: &dyn Factory) {
+    let mut world = World::new(factory).await;
+    let other = world.another_bot().await;
+    let (bot, integration) = (world.bot, world.integration);
+    for was in ["-4", "-5", "-5"] {
+        let noted = world.store.note_move(bot, integration, "-1005", was).await;
+        noted.unwrap();
+    }
+    let crossed = world.store.note_move(other.bot, integration, "-1005", "-6");
+    assert!(crossed.await.is_err());
+    world.store = factory.reopen(std::sync::Arc::clone(&world.store)).await;
+    for (bot, integration, thread, expected) in [
+        (bot, integration, "-1005", Some("-5")),
+        (bot, integration, "-5", None),
+        (other.bot, other.integration, "-1005", None),
+        (other.bot, integration, "-1005", None),
+    ] {
+        let was = world.store.moved_from(bot, integration, thread).await;
+        assert_eq!(was.unwrap().as_deref(), expected);
+    }
+}

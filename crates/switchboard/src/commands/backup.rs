@@ -148,7 +148,15 @@ fn put_back(
                 )));
             }
         };
-        if !replace && has_content(to)? {
+        // A key that is the backup's own may be left from a restore that was cut off.
+        let (key, database) = (to.join(KEY), to.join(DATABASE));
+        let only_key = !database.exists() && key.exists() && backup::same_key(from, to);
+        if !has_content(to, only_key)? {
+            complain("copying");
+            backup::fill_empty(from, to, &contents)?;
+            return Ok((contents, None));
+        }
+        if !replace {
             return Err(Failure::Folder(format!(
                 "{} is not empty; add --replace to keep what is there beside it, or name another \
                  folder with --data-dir",
@@ -162,26 +170,20 @@ fn put_back(
     complain("copying");
     let draft = backup::stage(from, to, &contents)?;
     let kept = backup::put(&draft, to, now)?;
-    Ok((contents, kept.filter(|kept| discard_empty(kept))))
+    Ok((contents, kept))
 }
 
-/// Whether a folder holds more than the lock.
-fn has_content(folder: &Path) -> Result<bool, Failure> {
+/// Whether a folder holds more than the lock, and perhaps a key that does not count.
+fn has_content(folder: &Path, without_key: bool) -> Result<bool, Failure> {
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
-        if name != "switchboard.lock" && name != "lost+found" {
+        let free = ["switchboard.lock", "lost+found", backup::WITHIN];
+        let counts = !free.iter().any(|free| name == *free);
+        if counts && !(without_key && name == KEY) {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// Removes a folder that holds nothing; tells whether it is still there.
-fn discard_empty(kept: &Path) -> bool {
-    if has_content(kept).unwrap_or(true) {
-        return true;
-    }
-    std::fs::remove_dir_all(kept).is_err()
 }
 
 fn told(contents: &Contents) -> String {
