@@ -60,6 +60,11 @@ async fn workflows_as_the_official_client_uses_them() {
 }
 
 #[tokio::test]
+async fn values_of_tags_as_the_official_client_uses_them() {
+    script("tags").await;
+}
+
+#[tokio::test]
 async fn errors_as_the_official_client_knows_them() {
     script("errors").await;
 }

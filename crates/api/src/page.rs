@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use switchboard_model::Result;
-use switchboard_store::{Cursor, PageRequest, SortField, SortOrder};
+use switchboard_store::{
+    Cursor, PageRequest, SortField, SortOrder, TagKind, TagValuePage, TagValues,
+};
 use utoipa::ToSchema;
 
 use crate::query::Query;
@@ -43,25 +45,9 @@ impl List {
 
     /// What a query asks of this list.
     pub(crate) fn request(self, query: &Query) -> Result<PageRequest> {
-        let after = query.read(
-            "nextToken",
-            "expected the meta.nextToken of an earlier answer of this list",
-            |text| self.decode(text),
-        )?;
-        let size = |name| {
-            query.read(name, "expected a number from 1 to 100", |text| {
-                text.parse::<usize>()
-                    .ok()
-                    .filter(|size| (1..=MAX_SIZE).contains(size))
-            })
-        };
-        let limit = match size("pageSize")? {
-            Some(limit) => Some(limit),
-            None => size("limit")?,
-        };
         Ok(PageRequest {
-            after,
-            limit: limit.unwrap_or(DEFAULT_SIZE),
+            after: place(query, |text| self.decode(text))?,
+            limit: size(query)?,
         })
     }
 
@@ -88,6 +74,73 @@ impl List {
             row: i64::from_be_bytes(row.try_into().ok()?),
         })
     }
+}
+
+/// The values of a tag: a page ends with a value, which is its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ValueList([u8; 2]);
+
+impl ValueList {
+    /// The values of tags of this kind.
+    pub(crate) fn new(kind: TagKind) -> Self {
+        Self(match kind {
+            TagKind::Conversation => *b"tc",
+            TagKind::User => *b"tu",
+            TagKind::Message => *b"tm",
+        })
+    }
+
+    /// What a query asks of this list.
+    pub(crate) fn request(self, query: &Query) -> Result<TagValuePage> {
+        Ok(TagValuePage {
+            after: place(query, |text| self.decode(text))?,
+            limit: size(query)?,
+        })
+    }
+
+    /// What tells a client where to go on.
+    pub(crate) fn meta(self, found: &TagValues) -> Meta {
+        let last = found.values.last().filter(|_| found.more);
+        Meta {
+            next_token: last.map(|value| self.encode(value)),
+        }
+    }
+
+    fn encode(self, value: &str) -> String {
+        URL_SAFE_NO_PAD.encode([&self.0, value.as_bytes()].concat())
+    }
+
+    fn decode(self, text: &str) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (list, value) = bytes.split_first_chunk()?;
+        let value = std::str::from_utf8(value).ok()?;
+        (*list == self.0 && !value.is_empty() && !value.contains('\0')).then(|| value.to_owned())
+    }
+}
+
+/// Where a query goes on.
+fn place<T>(query: &Query, decode: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+    query.read(
+        "nextToken",
+        "expected the meta.nextToken of an earlier answer of this list",
+        decode,
+    )
+}
+
+/// How many items a query asks for.
+fn size(query: &Query) -> Result<usize> {
+    let read = |name| {
+        query.read(name, "expected a number from 1 to 100", |text| {
+            text.parse::<usize>()
+                .ok()
+                .filter(|size| (1..=MAX_SIZE).contains(size))
+        })
+    };
+    let limit = match read("pageSize")? {
+        Some(limit) => Some(limit),
+        None => read("limit")?,
+    };
+    Ok(limit.unwrap_or(DEFAULT_SIZE))
 }
 
 fn letter(order: (SortField, SortOrder)) -> u8 {
@@ -156,6 +209,32 @@ mod tests {
                 assert_eq!(other.decode(&text), expected, "{list:?} {other:?}");
             }
             assert_eq!(list.decode(&text[1..]), None);
+        }
+    }
+
+    #[test]
+    fn a_place_among_values_is_any_value() {
+        let lists = TagKind::ALL.map(ValueList::new);
+        for value in ["a", "b/c?d&e=f#g", "\u{1f600}", " ", &"\u{e9}".repeat(500)] {
+            for list in lists {
+                let text = list.encode(value);
+                for other in lists {
+                    let expected = (list == other).then(|| value.to_owned());
+                    assert_eq!(other.decode(&text), expected, "{list:?} {other:?}");
+                }
+                assert_eq!(List::MESSAGES.decode(&text), None);
+            }
+        }
+        let list = ValueList::new(TagKind::User);
+        for wrong in [
+            "",
+            "!",
+            "dGM",
+            &list.encode(""),
+            &list.encode("a\0"),
+            &URL_SAFE_NO_PAD.encode(b"tu\xff"),
+        ] {
+            assert_eq!(list.decode(wrong), None, "{wrong:?}");
         }
     }
 }

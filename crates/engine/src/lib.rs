@@ -23,6 +23,7 @@ mod reset;
 mod rotate;
 pub mod schedule;
 pub mod states;
+pub mod tag_values;
 mod unmapped;
 pub mod users;
 pub mod vault;

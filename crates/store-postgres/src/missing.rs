@@ -6,8 +6,8 @@ use switchboard_model::{
 };
 use switchboard_store::{
     Found, GetOrCreateWorkflow, ImportMessages, IncomingStore, InitializeIncoming, Initialized,
-    NewWorkflow, Page, PageRequest, Remap, Remapped, Unmapped, UnmappedStore, WorkflowFilter,
-    WorkflowStore, WorkflowUpdate,
+    NewWorkflow, Page, PageRequest, Remap, Remapped, TagValueFilter, TagValuePage, TagValueStore,
+    TagValues, Unmapped, UnmappedStore, WorkflowFilter, WorkflowStore, WorkflowUpdate,
 };
 
 use crate::PostgresStore;
@@ -26,6 +26,7 @@ pub const MISSING: &[&str] = &[
     "scheduled messages",
     "scheduled events",
     "scripts of integrations",
+    "values of tags",
 ];
 
 /// The refusal of one of [`MISSING`].
@@ -102,5 +103,21 @@ impl WorkflowStore for PostgresStore {
 
     async fn delete_workflow(&self, _: BotId, _: WorkflowId, _: Timestamp) -> Result<bool> {
         Err(not_served("workflows"))
+    }
+}
+
+#[async_trait]
+impl TagValueStore for PostgresStore {
+    async fn list_tag_values(
+        &self,
+        _: BotId,
+        _: TagValueFilter,
+        _: TagValuePage,
+    ) -> Result<TagValues> {
+        Err(not_served("values of tags"))
+    }
+
+    async fn gather_tag_values(&self) -> Result<usize> {
+        Ok(0)
     }
 }

@@ -13,14 +13,14 @@ use switchboard_model::{
 };
 use switchboard_store::{
     ConversationFilter, ConversationStore, CreateConversation, Created, Found,
-    GetOrCreateConversation, Occupied, Page, PageRequest, Place, Rekey, Rekeyed,
+    GetOrCreateConversation, Occupied, Page, PageRequest, Place, Rekey, Rekeyed, TagKind,
 };
 
 use crate::failure::{Done, Failure};
 use crate::rows::{self, ConversationRow};
 use crate::tags::{self, CONVERSATIONS, Surplus};
 use crate::writer::Tx;
-use crate::{SqliteStore, participant, sweep};
+use crate::{SqliteStore, participant, sweep, tag_value};
 
 const INSERT: &str = "INSERT INTO conversation
     (public, bot, integration, channel, tags, created_at, updated_at)
@@ -187,6 +187,13 @@ fn retag(
     now: Timestamp,
 ) -> Done<()> {
     let before = indexed(row);
+    tag_value::changed(
+        connection,
+        TagKind::Conversation,
+        row.id,
+        &row.value.tags,
+        &tags,
+    )?;
     row.value.tags = tags;
     row.value.updated_at = now;
     for alias in aliases {
@@ -330,6 +337,12 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: ConversationId, now: Timestamp) -> Do
     let Some(row) = by_public(tx.connection, bot, id)? else {
         return Ok(false);
     };
+    tag_value::gone(
+        tx.connection,
+        TagKind::Conversation,
+        row.id,
+        &row.value.tags,
+    )?;
     rows::execute(tx.connection, DELETE, params![row.id, now.as_millis()])?;
     let none = BTreeSet::new();
     CONVERSATIONS.replace(

@@ -33,6 +33,7 @@ mod schedule;
 mod schema;
 mod state;
 mod sweep;
+mod tag_value;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -256,6 +257,11 @@ impl SqliteStore {
             .await
             .map_err(Error::internal)?
             .map_err(Failure::into_error)
+    }
+
+    /// Whether commands wait for the writer.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.queue.capacity() < self.queue.max_capacity()
     }
 
     fn check_open(&self) -> Result<()> {

@@ -10,7 +10,7 @@ use switchboard_model::{
 };
 use switchboard_store::{
     Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate,
-    MessageVersion, Page, PageRequest, PostMessage, Posted, SortOrder,
+    MessageVersion, Page, PageRequest, PostMessage, Posted, SortOrder, TagKind,
 };
 
 use crate::failure::{Done, Failure};
@@ -19,7 +19,7 @@ use crate::query::{self, Query, Walk};
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{self, MESSAGES, Surplus};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, participant, schedule, user, version};
+use crate::{SqliteStore, conversation, event, participant, schedule, tag_value, user, version};
 
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
@@ -439,6 +439,8 @@ pub(crate) fn change(
         ],
     )?;
     if retagged {
+        let tags = &message.value.tags;
+        tag_value::changed(tx.connection, TagKind::Message, message.id, &before, tags)?;
         let scope = conversation_of(tx.connection, message.id)?;
         MESSAGES.replace(
             tx.connection,
@@ -461,6 +463,12 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bo
     let Some(message) = by_public(tx.connection, bot, id)? else {
         return Ok(false);
     };
+    tag_value::gone(
+        tx.connection,
+        TagKind::Message,
+        message.id,
+        &message.value.tags,
+    )?;
     rows::execute(tx.connection, DELETE, params![message.id, now.as_millis()])?;
     version::forget(tx.connection, message.id)?;
     let conversation = conversation_of(tx.connection, message.id)?;

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_script.sql"),
     include_str!("migrations/0007_unmapped.sql"),
     include_str!("migrations/0008_moved.sql"),
+    include_str!("migrations/0009_tag_values.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.
@@ -56,9 +57,14 @@ pub(crate) const fn known() -> usize {
 
 /// Brings the database to the version this program knows.
 pub(crate) fn migrate(connection: &mut Connection) -> Done<()> {
+    migrate_to(connection, known())
+}
+
+/// Brings the database to a version, if it is older.
+pub(crate) fn migrate_to(connection: &mut Connection, target: usize) -> Done<()> {
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let done = version(&tx)?;
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+    for (number, migration) in MIGRATIONS.iter().enumerate().take(target).skip(done) {
         tx.execute_batch(migration)?;
         let next = i64::try_from(number + 1).map_err(Failure::damage)?;
         tx.pragma_update(None, "user_version", next)?;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use switchboard_model::{StateKind, Tags, Timestamp};
+use switchboard_store::TagKind;
 
 use crate::failure::Done;
 use crate::state::kind_number;
 use crate::tags::{self, MESSAGES};
 use crate::writer::Tx;
-use crate::{expiry, rows, schedule, version, workflow};
+use crate::{expiry, rows, schedule, tag_value, version, workflow};
 
 /// Rows a call removes, about.
 const ROWS: usize = 500;
@@ -218,6 +219,7 @@ fn remove_message(
     }
     // An event of another conversation may speak of this message; it stays without it.
     rows::execute(connection, FORGET_MESSAGE, [message])?;
+    tag_value::gone(connection, TagKind::Message, message, tags)?;
     let pairs = tags::digest_set(tags);
     MESSAGES.replace(connection, conversation, message, &pairs, &BTreeSet::new())?;
     version::forget(connection, message)?;

@@ -8,8 +8,8 @@ use switchboard_model::{
     BotId, Error, IntegrationId, Result, StateKind, Tags, Timestamp, User, UserId,
 };
 use switchboard_store::{
-    Cursor, Found, GetOrCreateUser, NewUser, Page, PageRequest, SortField, UserFilter, UserStore,
-    UserUpdate,
+    Cursor, Found, GetOrCreateUser, NewUser, Page, PageRequest, SortField, TagKind, UserFilter,
+    UserStore, UserUpdate,
 };
 
 use crate::failure::Done;
@@ -17,7 +17,7 @@ use crate::query::{self, Query};
 use crate::rows::{self, Numbered};
 use crate::tags::{self, Surplus, USERS};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, sweep};
+use crate::{SqliteStore, conversation, sweep, tag_value};
 
 const INSERT: &str = "INSERT INTO user
     (public, bot, integration, tags, name, picture_url, created_at, updated_at)
@@ -188,6 +188,7 @@ fn change(
         ],
     )?;
     if retagged {
+        tag_value::changed(connection, TagKind::User, user.id, &user.value.tags, &tags)?;
         let before = tags::digest_set(&user.value.tags);
         USERS.replace(connection, bot, user.id, &before, &tags::digest_set(&tags))?;
     }
@@ -268,6 +269,7 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: UserId, now: Timestamp) -> Done<bool>
         return Ok(false);
     };
     let bot = rows::known_bot(tx.connection, bot)?;
+    tag_value::gone(tx.connection, TagKind::User, user.id, &user.value.tags)?;
     rows::execute(tx.connection, DELETE, params![user.id, now.as_millis()])?;
     let before = tags::digest_set(&user.value.tags);
     USERS.replace(tx.connection, bot, user.id, &before, &BTreeSet::new())?;

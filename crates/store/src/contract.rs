@@ -25,6 +25,7 @@ pub mod restart;
 pub mod schedule;
 pub mod script;
 pub mod state;
+pub mod tag_value;
 pub mod unmapped;
 pub mod user;
 pub mod workflow;
@@ -101,6 +102,14 @@ macro_rules! contract_tests {
                 a_parent_hears_of_its_parts
                 nothing_is_told_of_a_deleted_workflow
                 nothing_of_another_bots_workflow_is_reached;
+            tag_value:
+                values_come_once_and_in_order
+                a_value_goes_with_the_last_that_has_it
+                values_of_others_are_not_told
+                pages_hold_while_values_come_and_go
+                what_was_there_is_listed_after_a_restart
+                random_changes_leave_the_values_that_there_are
+                racing_writes_and_questions_agree_in_the_end;
         }
     };
     (@core $factory:expr) => {

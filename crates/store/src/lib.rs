@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod message;
 pub mod page;
 pub mod state;
+pub mod tag_value;
 pub mod unmapped;
 pub mod user;
 pub mod workflow;
@@ -61,6 +62,7 @@ pub use message::{
 };
 pub use page::{Cursor, Page, PageRequest, SortField, SortOrder};
 pub use state::{SetState, StateKey, StateOwner, StateStore};
+pub use tag_value::{TagKind, TagValueFilter, TagValuePage, TagValueStore, TagValues};
 pub use unmapped::{Remap, Remapped, Unmapped, UnmappedStore, UnmappedUpdate};
 pub use user::{GetOrCreateUser, NewUser, UserFilter, UserStore, UserUpdate};
 pub use workflow::{
@@ -102,6 +104,7 @@ pub trait Store:
     + IncomingStore
     + EventStore
     + StateStore
+    + TagValueStore
     + WorkflowStore
     + DeliveryStore
     + Send

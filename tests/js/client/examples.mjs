@@ -145,7 +145,11 @@ export const examples = {
   getOrCreateWorkflow: ({ key }) =>
     bot.getOrCreateWorkflow({ name: key, status: 'listening', tags: { key }, discriminateByTags: ['key'] }),
 
-  listTagValues: () => integration.listTagValues({ key: 'id', type: 'conversation' }),
+  listTagValues: async () => {
+    for (let i = 0; i < 21; i++) await integration.createUser({ tags: { shade: external() } })
+    const { meta } = await integration.listTagValues({ key: 'shade', type: 'user' })
+    return integration.listTagValues({ key: 'shade', type: 'user', nextToken: meta.nextToken })
+  },
 }
 
 /** More calls of operations, each with a field that their first example leaves out. */

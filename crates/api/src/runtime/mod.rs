@@ -8,6 +8,7 @@ mod incoming;
 mod messages;
 mod participants;
 mod states;
+mod tags;
 mod users;
 mod workflows;
 
@@ -55,6 +56,7 @@ pub(crate) fn operations(actions: ActionRegistry) -> OpenApiRouter<Engine> {
         .routes(routes!(states::get_or_set))
         .routes(routes!(states::set_expiry))
         .routes(routes!(actions::call).layer(Extension(actions)))
+        .routes(routes!(tags::list_values))
         .routes(routes!(workflows::list, workflows::create))
         .routes(routes!(workflows::get_or_create))
         .routes(routes!(

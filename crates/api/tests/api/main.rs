@@ -18,6 +18,7 @@ mod openapi;
 mod reading;
 mod states;
 mod support;
+mod tags;
 mod users;
 mod webhook;
 mod workflows;

@@ -79,6 +79,8 @@ schemas! {
     EventStatus = words(&["pending", "processed", "ignored", "failed", "scheduled", "canceled"]);
     /// What a state belongs to.
     StateType = words(&["conversation", "user", "bot", "integration", "workflow"]);
+    /// What has tags whose values are listed.
+    TagType = words(&["conversation", "user", "message"]);
     /// How far a workflow has got.
     WorkflowStatus = words(&[
         "pending", "in_progress", "listening", "paused", "completed", "failed", "timedout", "cancelled",

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 use switchboard_model::{Error, TagPatch, Timestamp};
-use switchboard_store::Rekeyed;
+use switchboard_store::{Rekeyed, TagKind};
 
 use super::{indexed, retag};
 use crate::failure::Done;
-use crate::outbox;
 use crate::rows::{self, ConversationRow};
 use crate::tags::{CONVERSATIONS, Surplus};
 use crate::writer::Tx;
+use crate::{outbox, tag_value};
 
 const TOMBSTONE: &str =
     "UPDATE conversation SET deleted_at = ?3, merged_into = ?2 WHERE id = ?1 OR merged_into = ?1";
@@ -155,6 +155,12 @@ fn identities(
         merged.id,
         &indexed(merged),
         &none,
+    )?;
+    tag_value::gone(
+        connection,
+        TagKind::Conversation,
+        merged.id,
+        &merged.value.tags,
     )?;
     let mut all = survivor.value.tags.clone();
     let news = |(name, _): &(&str, &str)| survivor.value.tags.get(name).is_none();

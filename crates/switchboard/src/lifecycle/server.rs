@@ -250,11 +250,17 @@ fn run_secret(engine: &Engine) -> String {
     hex(&bytes)
 }
 
+/// Removes what is over, and gets ready the lists that are made while there is time.
+async fn step(engine: &Engine) -> switchboard_model::Result<usize> {
+    let removed = engine.store().sweep(engine.env().now()).await?;
+    Ok(removed + engine.store().gather_tag_values().await?)
+}
+
 async fn sweep(engine: Engine) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         loop {
-            match engine.store().sweep(engine.env().now()).await {
+            match step(&engine).await {
                 Ok(0) => break,
                 // Small steps, so that a big clean-up does not hold up the writes of others.
                 Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
