@@ -476,7 +476,7 @@ async fn a_call_is_given_a_sender_and_an_update() {
 const OLD: i64 = -5001;
 const NEW: i64 = -1_002_100_005_001;
 
-fn in_chat(chat: i64, message: i64, person: i64, more: Value) -> Value {
+fn in_chat(chat: i64, message: i64, person: i64, more: &Value) -> Value {
     let kind = if chat == OLD { "group" } else { "supergroup" };
     let mut content = json!({
         "message_id": message, "date": 1_790_000_000 + message,
@@ -494,13 +494,13 @@ fn in_chat(chat: i64, message: i64, person: i64, more: Value) -> Value {
 async fn a_group_moves(script: String, told_first: bool, divided: bool) {
     let (telegram, server, id) = scripted(&script).await;
     let say = |chat, message, person, text: &str| {
-        telegram.push(in_chat(chat, message, person, json!({ "text": text })));
+        telegram.push(in_chat(chat, message, person, &json!({ "text": text })));
     };
     let told = || {
         let moved = json!({ "migrate_to_chat_id": NEW });
-        telegram.push(in_chat(OLD, 3, 501, moved));
+        telegram.push(in_chat(OLD, 3, 501, &moved));
         let moved = json!({ "migrate_from_chat_id": OLD });
-        telegram.push(in_chat(NEW, 1, 501, moved));
+        telegram.push(in_chat(NEW, 1, 501, &moved));
     };
     say(OLD, 1, 501, "ada before");
     say(OLD, 2, 502, "bob before");
