@@ -507,10 +507,15 @@ fn candidates(connection: &Connection, bot: i64, tags: &Tags) -> Done<Option<Str
         .map_err(Failure::damage)
 }
 
-/// The time of a message, deleted or not: a page may have ended with it.
-fn said_at(connection: &Connection, message: i64) -> Done<i64> {
-    const SQL: &str = "SELECT created_at FROM message WHERE id = ?1";
-    Ok(rows::value(connection, SQL, [message])?.unwrap_or(i64::MAX))
+/// Where the message with which a page ended is now, deleted or not: a merge of conversations counts
+/// places anew, but keeps their order.
+fn reached(connection: &Connection, conversation: i64, cursor: Cursor) -> Done<Vec<i64>> {
+    const SQL: &str = "SELECT seq, created_at FROM message
+        WHERE id = ?1 AND conversation = ?2 AND seq >= 0";
+    let keys = [cursor.row, conversation];
+    let found = rows::one(connection, SQL, keys, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (seq, said_at) = found.unwrap_or((cursor.at, i64::MAX));
+    Ok(vec![seq, said_at, cursor.row])
 }
 
 fn list(
@@ -525,10 +530,14 @@ fn list(
     let mut query = Query::new(rows::select_message!());
     query.and("m.deleted_at IS NULL AND c.deleted_at IS NULL AND m.seq >= 0");
     let by_place = filter.conversation.is_some();
+    let mut after = page.after.map(|cursor| vec![cursor.at, cursor.row]);
     if let Some(id) = filter.conversation {
         let Some(conversation) = conversation::number(connection, bot_number, id)? else {
             return Ok(query::empty());
         };
+        if let Some(cursor) = page.after {
+            after = Some(reached(connection, conversation, cursor)?);
+        }
         let candidates = if filter.tags.is_empty() {
             None
         } else {
@@ -562,14 +571,6 @@ fn list(
         &["m.seq", "m.created_at", "m.id"]
     } else {
         &["m.created_at", "m.id"]
-    };
-    let after = match page.after {
-        Some(cursor) if by_place => Some(vec![
-            cursor.at,
-            said_at(connection, cursor.row)?,
-            cursor.row,
-        ]),
-        after => after.map(|cursor| vec![cursor.at, cursor.row]),
     };
     let walk = Walk {
         columns,

@@ -45,6 +45,7 @@ switchboard_store::contract_tests!(Folder::new());
 mod properties {
     use super::*;
     use proptest::prelude::*;
+    use switchboard_store::contract::cursors::{Served, cases, check_history};
     use switchboard_store::contract::identity::check_sequence;
     use switchboard_store::contract::world::World;
 
@@ -55,12 +56,28 @@ mod properties {
         let folder = Folder::new();
         let world = runtime.block_on(World::new(&folder));
         let config = ProptestConfig {
-            cases: 40,
+            cases: cases(40),
             failure_persistence: None,
             ..ProptestConfig::default()
         };
         proptest!(config, |(bytes in proptest::collection::vec(any::<u8>(), 4..160))| {
             runtime.block_on(check_sequence(&world, &bytes));
+        });
+    }
+
+    /// Lists in pages, while what they list changes.
+    #[test]
+    fn pages_keep_their_promise_whatever_happens() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let folder = Folder::new();
+        let world = runtime.block_on(World::new(&folder));
+        let config = ProptestConfig {
+            cases: cases(5),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        proptest!(config, |(bytes in proptest::collection::vec(any::<u8>(), 40..600))| {
+            runtime.block_on(check_history(&world, &bytes, Served::Everything));
         });
     }
 }

@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod conversation;
+pub mod cursors;
 pub mod delivery;
 pub mod event;
 pub mod identity;
@@ -188,6 +189,8 @@ macro_rules! contract_tests {
             identity:
                 random_sequences_do_as_the_plain_model_does
                 racing_sequences_end_as_some_serial_order;
+            cursors:
+                random_histories_pass_between_pages;
             race:
                 racing_get_or_creates_make_each_once
                 racing_ingests_make_each_once

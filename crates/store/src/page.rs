@@ -1,6 +1,13 @@
 //! Lists come in pages.
 
-/// Where a page ended. Rows written or deleted meanwhile neither repeat nor skip others.
+/// Where a page ended.
+///
+/// Whatever is written meanwhile: what is in the list from the first page to the last is shown
+/// exactly once, in order; nothing is shown twice; and a page shows only what is in the list as it
+/// is read. This does not hold for an object that itself goes to another place on the way (it changes
+/// in a list by the time of the last change, it leaves and joins again, its delivery is replayed).
+/// It always goes to the end that is the newest: oldest first it is shown at its new place, so perhaps
+/// again; newest first it is shown once or, if it was ahead of the reader, not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// The sort value of the last row shown.

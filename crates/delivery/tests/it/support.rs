@@ -257,6 +257,18 @@ pub(crate) fn quick() -> Policy {
     }
 }
 
+/// Longer than any test.
+const PATIENT: Duration = Duration::from_mins(10);
+
+/// [`quick`], but a try that hangs goes on hanging.
+pub(crate) fn patient() -> Policy {
+    Policy {
+        time_limit: PATIENT,
+        lease: 2 * PATIENT,
+        ..quick()
+    }
+}
+
 pub(crate) struct RunningWorker {
     shutdown: CancellationToken,
     task: JoinHandle<()>,
@@ -320,6 +332,23 @@ impl Server {
         A: Fn(Told) -> F + Send + Sync + 'static,
         F: Future<Output = Response> + Send + 'static,
     {
+        Self::start_with(Duration::from_secs(1), answer).await
+    }
+
+    /// The same, with a bot that is waited for so long that no test sees the end of it.
+    pub(crate) async fn waited_for<A, F>(answer: A) -> (Self, HttpBot)
+    where
+        A: Fn(Told) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        Self::start_with(PATIENT, answer).await
+    }
+
+    async fn start_with<A, F>(limit: Duration, answer: A) -> (Self, HttpBot)
+    where
+        A: Fn(Told) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
         let server = Self {
             told: Arc::default(),
             busy: Arc::default(),
@@ -331,7 +360,7 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let bot = HttpBot::new(&url, Duration::from_secs(1)).unwrap();
+        let bot = HttpBot::new(&url, limit).unwrap();
         (server, bot)
     }
 

@@ -59,10 +59,10 @@ pub(super) async fn list(
         query.and_value("c.created_at <= ?", before.as_millis());
     }
     if let Some(min) = filter.min_messages {
-        query.and_value("c.message_count >= ?", i64::from(min));
+        query.and_value("c.message_count >= ?", count(min));
     }
     if let Some(max) = filter.max_messages {
-        query.and_value("c.message_count <= ?", i64::from(max));
+        query.and_value("c.message_count <= ?", count(max));
     }
     let column = match filter.sort {
         SortField::CreatedAt => "c.created_at",
@@ -80,4 +80,9 @@ pub(super) async fn list(
         .page(connection, order, page, rows::conversation, place)
         .await?;
     Ok(page.map(|row| row.value))
+}
+
+/// As the column counts.
+fn count(limit: u32) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
 }

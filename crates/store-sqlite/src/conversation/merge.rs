@@ -25,7 +25,7 @@ const MESSAGES: &str = "SELECT id, created_at FROM message WHERE conversation = 
 // What waits for its time has no place yet.
 const WAITING: &str = "UPDATE message SET conversation = ?2 WHERE conversation = ?1 AND seq < 0";
 const LATER: &str = "SELECT id, created_at, seq FROM message
-    WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq";
+    WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq, created_at, id";
 const FIRST_LATER: &str = "SELECT seq FROM message
     WHERE conversation = ?1 AND seq >= 0 AND created_at > ?2 ORDER BY seq LIMIT 1";
 const ASIDE: &str = "UPDATE message SET seq = -seq WHERE conversation = ?1 AND seq >= ?2";
@@ -34,9 +34,11 @@ const PLACE: &str = "UPDATE message SET conversation = ?2, seq = ?3, imported = 
 const NEXT_SEQ: &str = "UPDATE conversation
     SET next_seq = ?2, message_count = message_count + ?3 WHERE id = ?1";
 const MESSAGE_TAGS: &str = "UPDATE message_tag SET scope = ?2 WHERE scope = ?1";
-const ANNOUNCING: &str = "UPDATE event SET conversation = ?2 WHERE message = ?1";
+// Other events that speak of a message stay where they are.
+const ANNOUNCING: &str = "UPDATE event SET conversation = ?2
+    WHERE message = ?1 AND payload IS NULL";
 const ANNOUNCED: &str = "UPDATE delivery SET conversation = ?2
-    WHERE event IN (SELECT id FROM event WHERE message = ?1)";
+    WHERE event IN (SELECT id FROM event WHERE message = ?1 AND payload IS NULL)";
 const SENT: &str = "UPDATE delivery SET conversation = ?2 WHERE message = ?1";
 const OTHER_EVENTS: &str = "SELECT id FROM event
     WHERE conversation = ?1 AND payload IS NOT NULL";
@@ -112,7 +114,7 @@ pub(super) fn merge(
 fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRow) -> Done<()> {
     rows::execute(connection, MESSAGE_TAGS, [from.id, to.id])?;
     rows::execute(connection, WAITING, [from.id, to.id])?;
-    let mut moved: Vec<(i64, i64)> = rows::all(connection, MESSAGES, [from.id], |row| {
+    let moved: Vec<(i64, i64)> = rows::all(connection, MESSAGES, [from.id], |row| {
         Ok((row.get(1)?, row.get(0)?))
     })?;
     let Some((first, _)) = moved.first().copied() else {
@@ -128,16 +130,33 @@ fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRo
         rows::execute(connection, ANNOUNCING, [*message, to.id])?;
         rows::execute(connection, SENT, [*message, to.id])?;
     }
-    moved.extend(later);
-    moved.sort_unstable();
     let mut seq = start.max(1);
-    for (_, message) in moved {
+    for message in by_time(moved, later) {
         rows::execute(connection, PLACE, [message, to.id, seq])?;
         seq += 1;
     }
     let count = i64::from(from.value.message_count);
     rows::execute(connection, NEXT_SEQ, [to.id, seq, count])?;
     Ok(())
+}
+
+/// Both by their times, each in the order that it has: a page of one goes on where it ended, and what
+/// was scheduled stays where it was said.
+fn by_time(one: Vec<(i64, i64)>, other: Vec<(i64, i64)>) -> Vec<i64> {
+    let mut one = one.into_iter().peekable();
+    let mut other = other.into_iter().peekable();
+    let mut all = Vec::new();
+    loop {
+        let next = match (one.peek(), other.peek()) {
+            (Some(first), Some(second)) if first <= second => one.next(),
+            (Some(_), None) => one.next(),
+            (_, _) => other.next(),
+        };
+        let Some((_, message)) = next else {
+            return all;
+        };
+        all.push(message);
+    }
 }
 
 /// What either was known by means the survivor.
