@@ -278,13 +278,36 @@ impl Script {
     }
 }
 
+/// The most keys of an object that a failure names, and the most characters of each.
+const SHOWN_KEYS: usize = 10;
+const SHOWN_KEY: usize = 40;
+
 fn returned_id<T: std::str::FromStr>(returned: &Value) -> Option<T> {
     returned.as_object()?.get("id")?.as_str()?.parse().ok()
 }
 
 fn unfit(function: &str, returned: &Value, expected: &str) -> Failure {
-    let shown: String = returned.to_string().chars().take(200).collect();
     Failure::Script(format!(
-        "{function} returned {shown}; expected {expected} of this integration, as ctx.bp gives it"
+        "{function} returned {}; expected {expected} of this integration, as ctx.bp gives it",
+        shape(returned)
     ))
+}
+
+/// What a value is. What stands in it may be what a person said, and is left out.
+fn shape(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) => "a boolean".to_owned(),
+        Value::Number(_) => "a number".to_owned(),
+        Value::String(_) => "a text".to_owned(),
+        Value::Array(items) => format!("an array of {}", items.len()),
+        Value::Object(fields) if fields.is_empty() => "an object without keys".to_owned(),
+        Value::Object(fields) => {
+            let keys = fields.keys().take(SHOWN_KEYS);
+            let keys: Vec<String> = keys
+                .map(|key| key.chars().take(SHOWN_KEY).collect())
+                .collect();
+            format!("an object with the keys {}", keys.join(", "))
+        }
+    }
 }

@@ -267,7 +267,7 @@ async fn what_is_no_conversation_of_the_integration_does_not_count() {
     let forged = format!("return {{ id: {} }}", foreign["id"]);
     for (body, words) in [
         ("return undefined", "returned null"),
-        ("return 'conv_1'", "returned \"conv_1\""),
+        ("return 'conv_1'", "returned a text;"),
         ("return { id: 'nonsense' }", "nonsense"),
         (forged.as_str(), "of this integration"),
         ("const a = {}; a.a = a; return a", "circular"),

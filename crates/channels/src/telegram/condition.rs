@@ -46,9 +46,14 @@ impl Reporter {
         });
     }
 
-    /// The script does not say where updates belong.
-    pub(super) fn cannot_map(&self, text: String) {
-        self.change(|troubles| troubles.mapping = Some(text));
+    /// The script does not say where updates belong. Its reason may repeat what people said, and
+    /// anyone may read this: the reason is in the kept event alone.
+    pub(super) fn cannot_map(&self, alias: &str) {
+        self.change(|troubles| {
+            troubles.mapping = Some(format!(
+                "its script fails; `switchboard integrations unmapped {alias}` says why"
+            ));
+        });
     }
 
     /// The script has said where an update belongs.
@@ -89,5 +94,40 @@ impl Reporter {
                 tracing::info!(%integration, "telegram: connected");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use switchboard_script::{Limits, Script};
+
+    use super::super::fixture::{Api, Bench};
+    use super::super::inbound;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_people_say_to_a_script_that_fails_is_in_the_kept_event_alone() {
+        let (bench, api) = (Bench::new().await, Api::start().await);
+        let source = "const integration = { conversations: { getOrCreateConversation(ctx) { \
+                      throw new Error('cannot place ' + ctx.update.message.text) } } }";
+        let script = Script::load(source, Limits::default()).await.unwrap();
+        let account = bench.scripted(&api.url, Some(script));
+        let raw = json!({ "update_id": 1, "message": {
+            "message_id": 1, "date": 1, "text": "my secret",
+            "chat": { "id": 7, "type": "private", "first_name": "A" },
+            "from": { "id": 7, "is_bot": false, "first_name": "A" },
+        }})
+        .to_string();
+        let update = inbound::read("telegram", &account.links, &raw);
+        let kept = account.mapped(&raw, &update).await.unwrap();
+        assert!(format!("{kept:?}").contains("cannot place my secret"));
+        let Some(Condition::Troubled(text)) = bench.condition() else {
+            panic!("no trouble")
+        };
+        assert_eq!(
+            text,
+            "its script fails; `switchboard integrations unmapped telegram` says why"
+        );
     }
 }

@@ -42,13 +42,13 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// The address of a file. The name is for people only.
+    /// The address of a file. The name, which says how a browser takes the file, is signed with it.
     pub(super) fn address(&self, file: &str, name: &str) -> String {
         let Self {
             base, integration, ..
         } = self;
-        let signature = self.vault.sign(*integration, file);
         let (file, name) = (encoded(file), encoded(name));
+        let signature = self.vault.sign(*integration, &signed(&file, &name));
         format!("{base}/files/{integration}/{file}/{signature}/{name}")
     }
 
@@ -59,10 +59,16 @@ impl Links {
         if pieces.next().is_some() {
             return None;
         }
-        let expected = self.vault.sign(self.integration, &file);
+        let text = &signed(&encoded(&file), &encoded(&name));
+        let expected = self.vault.sign(self.integration, text);
         let same: bool = signature.as_bytes().ct_eq(expected.as_bytes()).into();
         same.then_some((file, name))
     }
+}
+
+/// What an address' signature is made of. Both parts are encoded, so the slash is between them.
+fn signed(file: &str, name: &str) -> String {
+    format!("{file}/{name}")
 }
 
 fn encoded(text: &str) -> String {
@@ -256,6 +262,9 @@ mod tests {
         let signature = good.split('/').nth(1).unwrap();
         for path in [
             format!("two/{signature}/a.jpg"),
+            format!("one/{signature}/a.pdf"),
+            format!("one/{signature}/b.jpg"),
+            format!("one/{signature}/"),
             format!("one/{}/a.jpg", "0".repeat(32)),
             format!("one/{signature}"),
             format!("one/{signature}/a/b"),

@@ -76,11 +76,7 @@ impl Account {
                 }
                 Err(Failure::Store(error)) => return Err(error),
                 Err(Failure::Script(reason)) => {
-                    self.condition.cannot_map(format!(
-                        "the script of {} fails, and updates are kept as events: {reason}; mend it \
-                         and add it again",
-                        self.integration.alias
-                    ));
+                    self.condition.cannot_map(&self.integration.alias);
                     let again = pauses.next();
                     let again = again.filter(|_| !mapping.failing.load(Ordering::Relaxed));
                     if let Some(pause) = again {
