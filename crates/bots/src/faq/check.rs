@@ -16,6 +16,8 @@ use super::texts::{DAYS, NO, TEXTS, WORDS};
 
 /// The longest id, in characters: a button brings it back in 64 bytes.
 const ID_LIMIT: usize = 40;
+/// The longest text, in characters: with four bytes each it fits into a message's payload.
+const TEXT_LIMIT: usize = 32_000;
 /// The most choices of a menu.
 const CHOICES_LIMIT: usize = 50;
 
@@ -133,6 +135,7 @@ impl Check<'_> {
             );
         }
         self.reachable(file);
+        self.circles(file);
         let hours = file.hours.as_ref().and_then(|hours| self.hours(hours));
         let tag = file
             .handover
@@ -259,6 +262,42 @@ impl Check<'_> {
                 let field = format!("form[{index}].id");
                 self.fault(&field, format!("nothing leads to the form {:?}; give a choice go = \"form:{}\", or leave it out", form.id, form.id));
             }
+        }
+    }
+
+    /// Answers that lead to each other say the same again and again. Each leads to one at most, and
+    /// all else that follows an answer waits for the person.
+    fn circles(&mut self, file: &File) {
+        let next: BTreeMap<&str, &str> = file
+            .faq
+            .iter()
+            .filter_map(|entry| Some((entry.id.as_str(), entry.go.as_deref()?)))
+            .filter_map(|(id, go)| Some((id, go.strip_prefix("faq:")?)))
+            .collect();
+        let mut seen = BTreeSet::new();
+        for (index, entry) in file.faq.iter().enumerate() {
+            let mut way = Vec::new();
+            let mut at = Some(entry.id.as_str());
+            while let Some(id) = at.filter(|id| seen.insert(*id)) {
+                way.push(id);
+                at = next.get(id).copied();
+            }
+            let Some(start) = at.and_then(|met| way.iter().position(|id| *id == met)) else {
+                continue;
+            };
+            let first = file.faq.iter().position(|entry| entry.id == way[start]);
+            let circle: Vec<String> = way[start..]
+                .iter()
+                .chain(way.get(start))
+                .map(|id| format!("faq:{id}"))
+                .collect();
+            self.fault(
+                &format!("faq[{}].go", first.unwrap_or(index)),
+                format!(
+                    "the answers lead in a circle: {}; let one of them lead elsewhere or nowhere",
+                    circle.join(" \u{2192} ")
+                ),
+            );
         }
     }
 
@@ -579,6 +618,10 @@ impl Check<'_> {
             Some(text) if text.trim().is_empty() => {
                 self.fault(field, "expected a text that says something");
             }
+            Some(text) if text.chars().count() > TEXT_LIMIT => self.fault(
+                field,
+                format!("expected at most {TEXT_LIMIT} characters; a message holds no more"),
+            ),
             Some(text) => return Some(text.clone()),
         }
         None
@@ -658,6 +701,49 @@ answer = "We are {open}."
                 "{begin}: {faults:#?}"
             );
         }
+    }
+
+    #[test]
+    fn answers_in_a_circle_are_a_fault_and_a_chain_is_none() {
+        let entry = |id: &str, go: &str| {
+            format!(
+                "[[faq]]\nid = \"{id}\"\nquestion = \"{id}\"\nanswer = \"x\"\ngo = \"faq:{go}\"\n"
+            )
+        };
+        let file = |entries: &[(&str, &str)]| {
+            let more: String = entries.iter().map(|(id, go)| entry(id, go)).collect();
+            format!("{GOOD}{more}")
+        };
+        assert!(parse(&file(&[("a", "b"), ("b", "hours"), ("c", "b")])).is_ok());
+        for (entries, expected) in [
+            (
+                &[("a", "b"), ("b", "a")][..],
+                "line 15, faq[1].go: the answers lead in a circle: faq:a \u{2192} faq:b \u{2192} faq:a;",
+            ),
+            (
+                &[("in", "a"), ("a", "b"), ("b", "a")][..],
+                "line 20, faq[2].go: the answers lead in a circle: faq:a \u{2192} faq:b \u{2192} faq:a;",
+            ),
+            (
+                &[("a", "a")][..],
+                "line 15, faq[1].go: the answers lead in a circle: faq:a \u{2192} faq:a;",
+            ),
+        ] {
+            let faults = faults(&file(entries));
+            assert_eq!(faults.len(), 1, "{faults:#?}");
+            assert!(faults[0].starts_with(expected), "{expected}: {faults:#?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_fits_into_no_message_is_a_fault() {
+        let answer = |count: usize| GOOD.replace("We are {open}.", &"\u{e4}".repeat(count));
+        assert!(parse(&answer(TEXT_LIMIT)).is_ok());
+        let faults = faults(&answer(TEXT_LIMIT + 1));
+        assert_eq!(
+            faults,
+            ["line 10, faq[0].answer: expected at most 32000 characters; a message holds no more"]
+        );
     }
 
     #[test]
