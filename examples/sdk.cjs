@@ -1,5 +1,5 @@
 // A bot of npm @botpress/sdk that remembers each conversation and says nothing twice.
-//   npm install @botpress/sdk
+//   npm install @botpress/sdk@5.4.3
 //   BP_API_URL=http://127.0.0.1:4000 BP_TOKEN=sb_… node examples/sdk.cjs 9000
 const sdk = require('@botpress/sdk')
 

@@ -127,6 +127,20 @@ impl Bp {
         }
     }
 
+    /// Who takes part from the start: one of the integration's users, or the bot.
+    async fn participants(&self, user: Option<UserId>) -> Result<Vec<UserId>> {
+        let Some(id) = user else {
+            return Ok(Vec::new());
+        };
+        if id != UserId::from(self.integration.bot) {
+            self.users().get(id).await.map_err(|error| match error {
+                Error::NotFound { .. } => Error::reference("userId", Kind::User, id),
+                other => other,
+            })?;
+        }
+        Ok(vec![id])
+    }
+
     /// The identity of an external id, as stored.
     fn identity(&self, external_id: &str) -> Result<Tags> {
         if external_id.is_empty() {
@@ -197,7 +211,7 @@ impl BpConversations<'_> {
             place: bp.place(),
             tags: identity.clone(),
             unless: Some(identity),
-            participants: new.user_id.into_iter().collect(),
+            participants: bp.participants(new.user_id).await?,
             now: bp.engine.env().now(),
         };
         match bp.engine.store().create_conversation(command).await? {
@@ -219,7 +233,7 @@ impl BpConversations<'_> {
             place: bp.place(),
             tags: identity.clone(),
             identity,
-            participants: new.user_id.into_iter().collect(),
+            participants: bp.participants(new.user_id).await?,
             now: bp.engine.env().now(),
         };
         let found = bp

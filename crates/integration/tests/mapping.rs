@@ -13,7 +13,7 @@ use switchboard_integration::{
     Context, Conversations, DefaultMapping, Definition, Integration, NewConversation, NewUser,
     Users,
 };
-use switchboard_model::{Conversation, Error, Kind, Result, UserId};
+use switchboard_model::{Conversation, Error, Integration as Installed, Kind, Result, UserId};
 use switchboard_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::sync::Barrier;
@@ -54,16 +54,19 @@ impl Conversations for LookThenCreate {
     }
 }
 
-async fn context() -> (Context, TempDir) {
+async fn installed() -> (Engine, Vec<Installed>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("switchboard.db")).unwrap();
     let (env, _clock) = switchboard_model::testing::environment(7);
     let engine = Engine::new(Arc::new(store), env, Vault::new(&[3; 32]).unwrap());
     let bot = engine.create_bot("test", &BUILT_IN, None).await.unwrap();
-    (
-        Context::new(engine, bot.integrations[0].clone(), "channel"),
-        folder,
-    )
+    (engine, bot.integrations, folder)
+}
+
+async fn context() -> (Context, TempDir) {
+    let (engine, integrations, folder) = installed().await;
+    let ctx = Context::new(engine, integrations[0].clone(), "channel");
+    (ctx, folder)
 }
 
 /// Runs `call` from all tasks at once for each thread; the answers by thread.
@@ -255,4 +258,44 @@ async fn only_the_documented_fields_are_taken_and_the_platform_must_fit() {
         };
         assert_eq!(named, field);
     }
+}
+
+#[tokio::test]
+async fn nobody_else_s_user_takes_part() {
+    let (engine, integrations, _folder) = installed().await;
+    let mut contexts = integrations
+        .into_iter()
+        .map(|integration| Context::new(engine.clone(), integration, "channel"));
+    let (ctx, other) = (contexts.next().unwrap(), contexts.next().unwrap());
+    let person = || NewUser {
+        id: "7".to_owned(),
+        ..NewUser::default()
+    };
+    let stranger = other.bp.users().create(person()).await.unwrap().id;
+    let own = ctx.bp.users().create(person()).await.unwrap().id;
+    let new = |id: &str, user| NewConversation {
+        id: id.to_owned(),
+        platform: ctx.integration.platform.clone(),
+        user_id: Some(user),
+    };
+    let conversations = ctx.bp.conversations();
+    for refused in [
+        conversations.create(new("1", stranger)).await.err(),
+        conversations.get_or_create(new("1", stranger)).await.err(),
+    ] {
+        assert!(
+            matches!(
+                &refused,
+                Some(Error::ReferenceNotFound {
+                    kind: Kind::User,
+                    ..
+                })
+            ),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(conversations.get_by_id("1").await.unwrap(), None);
+    conversations.create(new("1", own)).await.unwrap();
+    let bot = UserId::from(ctx.integration.bot);
+    conversations.create(new("2", bot)).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! Threads and people as a script maps them.
 //!
-//! Promises: an update is lost for no fault of the script's. A failing script is asked again, with
-//! growing pauses; then the update is kept as the event `unmapped`, with its text and the reason, for
+//! Promises: an update is lost for no fault of the script's. A failing script is asked once
+//! more; then the update is kept as the event `unmapped`, with its text and the reason, for
 //! `replay.rs`, and the next is taken. An update that was taken before does not reach the script.
 //! What never happens here: a conversation opened by anything but something said.
 
@@ -20,12 +20,9 @@ use super::inbound;
 use super::target::{UnknownTarget, target};
 use super::thread::Thread;
 
-/// The pauses before a failing script is asked again.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(250),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
+/// How long a failing script is left alone before it is asked once more. Short, since all others of
+/// the account wait.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// The tags that say where an answer goes. Where a conversation has several threads, those of the
 /// last one count, all together.
@@ -66,7 +63,7 @@ impl Account {
         if self.engine.is_taken(&self.integration, update).await? {
             return Ok(update.clone());
         }
-        let mut pauses = PAUSES.iter();
+        let mut again = !mapping.failing.load(Ordering::Relaxed);
         loop {
             match self.place(mapping, raw, update).await {
                 Ok(placed) => {
@@ -77,10 +74,8 @@ impl Account {
                 Err(Failure::Store(error)) => return Err(error),
                 Err(Failure::Script(reason)) => {
                     self.condition.cannot_map(&self.integration.alias);
-                    let again = pauses.next();
-                    let again = again.filter(|_| !mapping.failing.load(Ordering::Relaxed));
-                    if let Some(pause) = again {
-                        tokio::time::sleep(*pause).await;
+                    if std::mem::take(&mut again) {
+                        tokio::time::sleep(PAUSE).await;
                     } else {
                         mapping.failing.store(true, Ordering::Relaxed);
                         return Ok(inbound::unmapped(update, raw, &reason));
