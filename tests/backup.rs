@@ -234,3 +234,32 @@ async fn a_backup_is_restored_into_an_empty_folder_that_stays_the_same_folder() 
     let kept = std::fs::read(folder.join("keyed/encryption.key")).expect("a key");
     assert_eq!(kept, b"another");
 }
+
+#[tokio::test]
+async fn a_backup_with_a_damaged_or_another_key_is_refused() {
+    let mut server = Server::echo().await;
+    server.command(&["backup", "copy"]).await.ok();
+    server.terminate().await;
+    let before = std::fs::read(server.data_dir().join("encryption.key")).expect("a key");
+    let key = server.folder().join("copy/encryption.key");
+    for text in ["zz".to_owned(), "ab".repeat(32)] {
+        std::fs::write(&key, text).expect("writable");
+        let refused = server.command(&["restore", "copy", "--replace"]).await;
+        assert_eq!(refused.code, Some(1), "{refused:#?}");
+        assert!(
+            refused.stderr.contains("use another backup"),
+            "{refused:#?}"
+        );
+        let now = std::fs::read(server.data_dir().join("encryption.key")).expect("a key");
+        assert!(now == before, "the data folder was touched");
+    }
+    // A backup of an older version does not tell which key it had.
+    std::fs::write(&key, &before).expect("writable");
+    let path = server.folder().join("copy/backup.json");
+    let mut contents: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("contents")).expect("JSON");
+    let fields = contents.as_object_mut().expect("an object");
+    assert!(fields.remove("key_digest").is_some());
+    std::fs::write(&path, contents.to_string()).expect("writable");
+    server.command(&["restore", "copy", "--replace"]).await.ok();
+}

@@ -102,3 +102,39 @@ async fn where_nothing_is_it_says_so_and_makes_nothing() {
     );
     assert!(!folder.path().join("data").exists());
 }
+
+#[tokio::test]
+async fn a_database_or_key_that_is_lost_is_not_made_anew() {
+    let telegram = FakeTelegram::start().await;
+    let mut server = Server::builder()
+        .telegram(&telegram.url(), TOKEN)
+        .start()
+        .await;
+    server.terminate().await;
+    server.set_env("SWITCHBOARD_TELEGRAM_TOKEN", "");
+    let key = server.data_dir().join("encryption.key");
+    let kept = std::fs::read(&key).expect("a key");
+    std::fs::remove_file(&key).expect("ours");
+    let ended = server.command(&["doctor", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(check(&ill, "encryption key")["status"], "fail", "{ill:#}");
+    for words in [["tokens", "list"], ["serve", "--ready-json"]] {
+        let refused = server.command(&words).await;
+        assert_ne!(refused.code, Some(0), "{refused:#?}");
+        assert!(refused.stderr.contains("is missing"), "{refused:#?}");
+        assert!(!key.exists(), "a new key was made by {words:?}");
+    }
+
+    std::fs::write(&key, kept).expect("writable");
+    let database = server.data_dir().join("switchboard.db");
+    std::fs::write(&database, "").expect("writable");
+    let ended = server.command(&["doctor", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(check(&ill, "database")["status"], "fail", "{ill:#}");
+    let refused = server.command(&["conversations", "list"]).await;
+    assert!(refused.stderr.contains("restore a backup"), "{refused:#?}");
+    assert_eq!(std::fs::metadata(&database).expect("there").len(), 0);
+    server.expect_dead_deliveries(); // Nothing can be listed any more.
+}

@@ -102,6 +102,42 @@ pub fn inspect(path: &Path, deep: bool, limit: Duration) -> Result<Inspection> {
     inspected().map_err(Failure::into_error)
 }
 
+/// What a start needs to know of a database before it opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// Whether it has bots: a server has started on it.
+    pub begun: bool,
+    /// Whether it holds secrets that only their encryption key opens.
+    pub sealed: bool,
+}
+
+/// Looks what the database at `path` is, without a check. A file without a byte is not opened: `SQLite`
+/// would throw its log away.
+pub fn glance(path: &Path) -> Result<Glance> {
+    let nothing = Glance {
+        begun: false,
+        sealed: false,
+    };
+    if std::fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+        return Ok(nothing);
+    }
+    let glanced = || -> Done<Glance> {
+        let connection = look_at(path)?;
+        if schema::version(&connection)? == 0 {
+            return Ok(nothing);
+        }
+        let any = |rows: &str| -> Done<bool> {
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM {rows})");
+            Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+        };
+        Ok(Glance {
+            begun: any("bot")?,
+            sealed: any("integration WHERE secret IS NOT NULL")?,
+        })
+    };
+    glanced().map_err(Failure::into_error)
+}
+
 /// The version of the schema that this program writes.
 pub fn known_version() -> usize {
     schema::known()

@@ -10,10 +10,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use switchboard_engine::keys::{self, hex};
 use switchboard_model::Timestamp;
 use switchboard_store_sqlite::backup::{self, Counts};
 
 use crate::commands::Failure;
+use crate::config::parse_key;
 
 /// The database's name in a backup, and in a data folder.
 pub(crate) const DATABASE: &str = "switchboard.db";
@@ -31,6 +33,9 @@ pub(crate) struct Contents {
     pub(crate) made_at: Timestamp,
     /// Whether the encryption key is in it.
     pub(crate) key: bool,
+    /// What the key is recognised by; older backups do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_digest: Option<String>,
     /// The rows that are in it.
     pub(crate) counts: Counts,
 }
@@ -81,14 +86,17 @@ fn fill(
                 .to_owned(),
         ));
     }
+    let mut key_digest = None;
     if let Some(key) = key {
         let text = std::fs::read(key).map_err(|error| fault(key, "cannot be read", &error))?;
+        key_digest = Some(digest(key, &text)?);
         write(&draft.join(KEY), &text)?;
     }
     let contents = Contents {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: now,
         key: key.is_some(),
+        key_digest,
         counts,
     };
     let text = serde_json::to_string(&contents).map_err(std::io::Error::from)?;
@@ -132,7 +140,36 @@ pub(crate) fn check(from: &Path) -> Result<Contents, Failure> {
             from.join(KEY).display()
         )));
     }
+    if contents.key {
+        let path = from.join(KEY);
+        let text = std::fs::read(&path).map_err(|error| fault(&path, "cannot be read", &error))?;
+        let found = digest(&path, &text)?;
+        if contents
+            .key_digest
+            .as_ref()
+            .is_some_and(|digest| *digest != found)
+        {
+            return Err(Failure::Refused(format!(
+                "{} is not the key that was there when the backup was made; use another backup",
+                path.display()
+            )));
+        }
+    }
     Ok(contents)
+}
+
+/// What a key is recognised by. Refuses what is no key.
+fn digest(path: &Path, text: &[u8]) -> Result<String, Failure> {
+    let key = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| parse_key(text).ok())
+        .ok_or_else(|| {
+            Failure::Refused(format!(
+                "{} is damaged: it is not 64 hexadecimal digits; use another backup",
+                path.display()
+            ))
+        })?;
+    Ok(hex(&keys::key([b"encryption key".as_slice(), &key]).0))
 }
 
 /// Copies a backup into a new folder beside `to`, ready to take its place. The old key comes along

@@ -11,8 +11,10 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use switchboard_api::admin::SECRET_HEADER;
+use switchboard_store_sqlite::backup;
 use tower::ServiceExt;
 
+use crate::backup::KEY;
 use crate::commands::Failure;
 use crate::config::Config;
 use crate::folder::{Acquired, DataFolder, RunFile};
@@ -45,6 +47,9 @@ impl Client {
                     return Err(nothing_there(config));
                 }
                 Acquired::Held(folder) => {
+                    if work == Work::None {
+                        begun(config)?;
+                    }
                     complain(&format!(
                         "note: no server runs on {}; this command has opened the database itself",
                         folder_name(config)
@@ -150,6 +155,25 @@ fn nothing_there(config: &Config) -> Failure {
          or start a server",
         folder_name(config)
     ))
+}
+
+/// Refuses a database or a key that was lost: neither is made anew by a command that looks.
+fn begun(config: &Config) -> Result<(), Failure> {
+    if !backup::glance(&config.database)?.begun {
+        return Err(Failure::Folder(format!(
+            "{} is empty; restore a backup (switchboard restore), or start a server if none ever ran",
+            config.database.display()
+        )));
+    }
+    let key = config.data_dir.join(KEY);
+    if config.encryption_key.is_none() && !key.exists() {
+        return Err(Failure::Folder(format!(
+            "{} is missing; bring it back from a backup, or start a server, which makes one where \
+             nothing is sealed",
+            key.display()
+        )));
+    }
+    Ok(())
 }
 
 /// The data folder, so that it is clear which one is meant.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_engine::Vault;
 use switchboard_engine::keys::hex;
 use switchboard_model::Environment;
+use switchboard_store_sqlite::backup;
 
 use crate::commands::Failure;
 use crate::config::{Config, parse_key};
@@ -138,12 +139,12 @@ impl DataFolder {
     pub(crate) fn vault(&self, config: &Config, env: &Environment) -> Result<Vault, Failure> {
         let key = match &config.encryption_key {
             Some(key) => parse_key(key.expose_secret())?,
-            None => self.own_key(env)?,
+            None => self.own_key(&config.database, env)?,
         };
         Ok(Vault::new(&key)?)
     }
 
-    fn own_key(&self, env: &Environment) -> Result<[u8; Vault::KEY_LEN], Failure> {
+    fn own_key(&self, database: &Path, env: &Environment) -> Result<[u8; Vault::KEY_LEN], Failure> {
         let path = self.path.join("encryption.key");
         match std::fs::read_to_string(&path) {
             Ok(text) => parse_key(&text).map_err(|_| {
@@ -153,6 +154,15 @@ impl DataFolder {
                 ))
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // A new key would not open what is sealed, and would hide that the old one is lost.
+                if database.exists() && backup::glance(database)?.sealed {
+                    return Err(Failure::Folder(format!(
+                        "{} is missing, and the database holds secrets that only it opens; bring it \
+                         back from a backup. If it is lost for good, write a new one there (`openssl \
+                         rand -hex 32`) and set the channel tokens again",
+                        path.display()
+                    )));
+                }
                 let mut key = [0; Vault::KEY_LEN];
                 env.fill(&mut key);
                 self.write("encryption.key", format!("{}\n", hex(&key)).as_bytes())?;

@@ -40,6 +40,7 @@ pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
             checks.push(private(name, &path, 0o600));
         }
     }
+    checks.extend(lost_key(config));
     checks.push(database(config, deep));
     checks.push(log(config));
     checks.push(files());
@@ -72,6 +73,24 @@ fn private(name: &str, path: &Path, mode: u32) -> Check {
         ),
         Ok(_) => ok(name, &format!("{shown}, for its owner only")),
     }
+}
+
+/// A key that is gone while something is sealed with it.
+fn lost_key(config: &Config) -> Option<Check> {
+    let key = config.data_dir.join("encryption.key");
+    if config.encryption_key.is_some() || key.exists() || !config.database.exists() {
+        return None;
+    }
+    let found = format!("{} is missing", key.display());
+    backup::glance(&config.database).ok()?.sealed.then(|| {
+        fail(
+            "encryption key",
+            &found,
+            "channel tokens do not open, and the server does not start",
+            "bring it back from a backup, or write a new one there (openssl rand -hex 32) and set the \
+             channel tokens again",
+        )
+    })
 }
 
 fn disk(folder: &Path) -> Check {
@@ -119,6 +138,14 @@ fn database(config: &Config, deep: bool) -> Check {
     let path = &config.database;
     if !path.exists() {
         return skip(NAME, &format!("{} is not there yet", path.display()));
+    }
+    if backup::glance(path).is_ok_and(|found| !found.begun) {
+        return fail(
+            NAME,
+            &format!("{} is empty: no server has written to it", path.display()),
+            "what was there is lost, and a server would begin anew",
+            "restore a backup (switchboard restore), or start a server if none ever ran",
+        );
     }
     let damaged = |found: &str| {
         fail(
