@@ -1,4 +1,8 @@
 //! The documents say a thing once: merges that keep both sides leave lines twice.
+#![allow(
+    clippy::expect_used,
+    reason = "the lint's allowance for tests leaves out their helpers"
+)]
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -120,8 +120,8 @@ pub(super) async fn restore(
     }
     if !contents.key {
         complain(
-            "note: the backup has no encryption key; start with the key of its time, or set the \
-             channel tokens again",
+            "note: the backup has no encryption key; start with the key of its time, or with a new \
+             one (SWITCHBOARD_ENCRYPTION_KEY) and set the channel tokens again",
         );
     }
     Ok(ExitCode::SUCCESS)
