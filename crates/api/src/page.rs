@@ -120,6 +120,10 @@ impl ValueList {
 
 /// Where a query goes on.
 fn place<T>(query: &Query, decode: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+    // An empty token, such as a loop may begin with, is that of the first page.
+    if !query.says("nextToken") {
+        return Ok(None);
+    }
     query.read(
         "nextToken",
         "expected the meta.nextToken of an earlier answer of this list",

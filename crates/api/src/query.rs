@@ -49,17 +49,24 @@ impl Query {
     fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0
             .iter()
-            .filter(move |(given, value)| given == name && !value.is_empty())
+            .filter(move |(given, _)| given == name)
             .map(|(_, value)| value.as_str())
     }
 
-    /// A text that is not empty.
+    /// A text that is not empty. An empty one is no absent one: who asks for the messages of no
+    /// conversation must not get those of all.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(invalid(name, "expected it once only")),
+            (Some(""), None) => Err(invalid(name, EMPTY)),
             (value, None) => Ok(value),
         }
+    }
+
+    /// Whether a parameter is there and not empty.
+    pub(crate) fn says(&self, name: &str) -> bool {
+        self.all(name).any(|value| !value.is_empty())
     }
 
     /// A value of one of the forms that `read` knows.
@@ -108,7 +115,10 @@ impl Query {
     ) -> Result<Vec<T>> {
         let values: Vec<_> = self
             .all(name)
-            .map(|text| read(text).ok_or_else(|| invalid(name, expected)))
+            .map(|text| match text {
+                "" => Err(invalid(name, EMPTY)),
+                text => read(text).ok_or_else(|| invalid(name, expected)),
+            })
             .collect::<Result<_>>()?;
         if values.len() > ARRAY_LIMIT {
             return Err(invalid(
@@ -165,6 +175,8 @@ impl Query {
     }
 }
 
+const EMPTY: &str = "expected a value; leave the parameter out to get all";
+
 const USER: &str = "expected a user's id such as user_01ARZ3NDEKTSV4RRFFQ69G5FAV, or the bot's";
 
 fn invalid(parameter: &str, expected: &str) -> Error {
@@ -205,6 +217,11 @@ mod tests {
         for (raw, parameter) in [
             ("conversationId=conv_1", "conversationId"),
             ("participantIds=user_1", "participantIds"),
+            ("conversationId=", "conversationId"),
+            ("conversationId", "conversationId"),
+            ("participantIds=", "participantIds"),
+            ("beforeDate=", "beforeDate"),
+            ("sortDirection=", "sortDirection"),
             ("afterDate=yesterday", "afterDate"),
             ("sortField=name", "sortField"),
             ("sortDirection=up", "sortDirection"),

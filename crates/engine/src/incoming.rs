@@ -174,6 +174,13 @@ impl Engine {
                 "expected a time that is past; schedule a message to say it later",
             ));
         }
+        // What lies before the epoch reads as the epoch.
+        if input.said_at.as_millis() == 0 {
+            return Err(Error::invalid(
+                "createdAt",
+                "expected a time after 1970-01-01T00:00:00Z",
+            ));
+        }
         let message = self.initial_message(caller, input.said)?;
         Ok(ImportedMessage {
             message: NewMessage {

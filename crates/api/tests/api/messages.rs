@@ -435,6 +435,11 @@ async fn history_is_imported_once_and_in_its_place() {
         .await
         .error(400, "InvalidPayload");
     assert!(message.starts_with("messages[1].createdAt"), "{message}");
+    for early in ["1969-12-31T23:59:59.999Z", "0000-01-01T00:00:00Z"] {
+        let body = json!({ "messages": [past("c", &user, early)] });
+        let message = telegram.post(path, body).await.error(400, "InvalidPayload");
+        assert!(message.starts_with("messages[0].createdAt"), "{message}");
+    }
     let many: Vec<_> = (0..101)
         .map(|n| past(&n.to_string(), &user, first))
         .collect();
