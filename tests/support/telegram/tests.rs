@@ -220,6 +220,6 @@ async fn the_server_under_test_polls_it_and_answers_through_it() {
     server.kill().await;
     telegram.push_text(501, 501, "after");
     server.start().await;
-    let sent = telegram.wait_for_sent(2).await;
-    assert!(sent[1].text.contains("after"), "{sent:?}");
+    // The first answer may come again: the kill may have been faster than the note that it went out.
+    telegram.wait_for_text(501, "after").await;
 }
