@@ -18,6 +18,13 @@ fn check<'a>(found: &'a Value, name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no check {name}: {found:#}"))
 }
 
+/// What `doctor` finds where something is wrong.
+async fn faults(server: &Server) -> Value {
+    let ended = server.command(&["doctor", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    serde_json::from_str(&ended.stdout).expect("JSON")
+}
+
 #[tokio::test]
 async fn a_server_that_is_well_passes_and_faults_are_named() {
     let telegram = FakeTelegram::start().await;
@@ -75,16 +82,12 @@ async fn a_lost_key_and_a_damaged_database_are_found() {
     server.set_env("SWITCHBOARD_TELEGRAM_TOKEN", "");
     let key = server.data_dir().join("encryption.key");
     std::fs::write(&key, "ab".repeat(32)).expect("writable");
-    let ended = server.command(&["doctor", "--json"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let ill = faults(&server).await;
     let found = check(&ill, "telegram")["found"].to_string();
     assert!(found.contains("does not open"), "{ill:#}");
 
     std::fs::write(server.data_dir().join("switchboard.db"), "no database").expect("writable");
-    let ended = server.command(&["doctor", "--json"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let ill = faults(&server).await;
     assert_eq!(check(&ill, "database")["status"], "fail", "{ill:#}");
     server.expect_dead_deliveries(); // Nothing can be listed any more.
 }
@@ -115,9 +118,7 @@ async fn a_database_or_key_that_is_lost_is_not_made_anew() {
     let key = server.data_dir().join("encryption.key");
     let kept = std::fs::read(&key).expect("a key");
     std::fs::remove_file(&key).expect("ours");
-    let ended = server.command(&["doctor", "--json"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let ill = faults(&server).await;
     assert_eq!(check(&ill, "encryption key")["status"], "fail", "{ill:#}");
     for words in [["tokens", "list"], ["serve", "--ready-json"]] {
         let refused = server.command(&words).await;
@@ -129,9 +130,7 @@ async fn a_database_or_key_that_is_lost_is_not_made_anew() {
     std::fs::write(&key, kept).expect("writable");
     let database = server.data_dir().join("switchboard.db");
     std::fs::write(&database, "").expect("writable");
-    let ended = server.command(&["doctor", "--json"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let ill: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let ill = faults(&server).await;
     assert_eq!(check(&ill, "database")["status"], "fail", "{ill:#}");
     let refused = server.command(&["conversations", "list"]).await;
     assert!(refused.stderr.contains("restore a backup"), "{refused:#?}");

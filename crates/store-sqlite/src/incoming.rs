@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
-use switchboard_model::{BotId, Direction, Error, Kind, Message, Result, Timestamp, User};
+use switchboard_model::{BotId, Direction, Error, Kind, Message, Result, Tags, Timestamp, User};
 use switchboard_store::{
     Found, ImportMessages, ImportedMessage, IncomingStore, InitialMessage, InitializeIncoming,
     Initialized, SomeConversation, SomeUser,
@@ -77,13 +77,8 @@ fn say(
     new: &InitialMessage,
     command: &InitializeIncoming,
 ) -> Done<Found<Message>> {
-    if !new.identity.is_empty()
-        && let Some(found) = message::find(tx.connection, conversation.id, &new.identity)?
-    {
-        return Ok(Found {
-            value: found.value,
-            created: false,
-        });
+    if let Some(known) = known(tx.connection, conversation, &new.identity)? {
+        return Ok(known);
     }
     let draft = message::Draft {
         id: new.id,
@@ -99,15 +94,29 @@ fn say(
     let number = message::insert(tx, conversation, draft)?;
     let ids = (command.event, command.delivery);
     message::announce(tx, conversation, user, number, ids, command.now)?;
-    stored(tx.connection, number, true)
+    made(tx.connection, number)
 }
 
-fn stored(connection: &Connection, number: i64, created: bool) -> Done<Found<Message>> {
-    let message =
-        message::by_number(connection, number)?.ok_or_else(|| rows::gone("a new message"))?;
-    Ok(Found {
+/// The message that has these tags already; a message without any is always new.
+fn known(
+    connection: &Connection,
+    conversation: &ConversationRow,
+    identity: &Tags,
+) -> Done<Option<Found<Message>>> {
+    if identity.is_empty() {
+        return Ok(None);
+    }
+    let found = message::find(connection, conversation.id, identity)?;
+    Ok(found.map(|message| Found {
         value: message.value,
-        created,
+        created: false,
+    }))
+}
+
+fn made(connection: &Connection, number: i64) -> Done<Found<Message>> {
+    Ok(Found {
+        value: message::stored(connection, number)?,
+        created: true,
     })
 }
 
@@ -119,19 +128,14 @@ fn import(tx: &mut Tx<'_>, command: &ImportMessages) -> Done<Vec<Found<Message>>
         let (place, author) = (new.message.conversation, new.message.user);
         let conversation = conversation::by_public(tx.connection, command.bot, place)?
             .ok_or_else(|| Error::reference(field("conversationId"), Kind::Conversation, place))?;
-        if !new.identity.is_empty()
-            && let Some(found) = message::find(tx.connection, conversation.id, &new.identity)?
-        {
-            done.push(Found {
-                value: found.value,
-                created: false,
-            });
+        if let Some(known) = known(tx.connection, &conversation, &new.identity)? {
+            done.push(known);
             continue;
         }
         let user = user::number(tx.connection, bot, author)?
             .ok_or_else(|| Error::reference(field("userId"), Kind::User, author))?;
         let number = insert(tx, &conversation, user, new, command.now)?;
-        done.push(stored(tx.connection, number, true)?);
+        done.push(made(tx.connection, number)?);
     }
     Ok(done)
 }

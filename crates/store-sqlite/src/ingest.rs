@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use ring::digest;
 use rusqlite::{Connection, Row, params};
 use switchboard_model::{
-    BotId, ConversationId, Direction, Error, EventId, IntegrationId, Kind, MessageId, Result, Tags,
-    Timestamp, UserId,
+    BotId, ConversationId, Direction, Error, EventId, IntegrationId, Json, Kind, MessageId, Result,
+    Tags, Timestamp, UserId,
 };
 use switchboard_store::{
     Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
@@ -95,6 +95,30 @@ impl Intake<'_> {
         }
     }
 
+    /// An event that belongs nowhere (yet).
+    fn draft<'d>(
+        &self,
+        item: &Inbound,
+        kind: &'d str,
+        payload: &'d Json,
+        once: Option<[u8; 16]>,
+    ) -> event::Draft<'d> {
+        event::Draft {
+            id: item.event,
+            delivery: item.delivery,
+            bot: self.bot,
+            kind,
+            payload: Some(payload),
+            conversation: None,
+            user: None,
+            message: None,
+            workflow: None,
+            once,
+            due: None,
+            now: self.batch.now,
+        }
+    }
+
     /// Keeps what no script could place.
     fn unmapped(
         &self,
@@ -103,21 +127,7 @@ impl Intake<'_> {
         new: &UnmappedUpdate,
         once: Option<[u8; 16]>,
     ) -> Done<Ingested> {
-        let draft = event::Draft {
-            id: item.event,
-            delivery: item.delivery,
-            bot: self.bot,
-            kind: &new.kind,
-            payload: Some(&new.payload),
-            conversation: None,
-            user: None,
-            message: None,
-            workflow: None,
-            once,
-            due: None,
-            now: self.batch.now,
-        };
-        let event = event::insert(tx, &draft)?;
+        let event = event::insert(tx, &self.draft(item, &new.kind, &new.payload, once))?;
         unmapped::wait(
             tx.connection,
             self.integration,
@@ -188,18 +198,10 @@ impl Intake<'_> {
             None => None,
         };
         let draft = event::Draft {
-            id: item.event,
-            delivery: item.delivery,
-            bot: self.bot,
-            kind: &new.kind,
-            payload: Some(&new.payload),
             conversation: conversation.as_ref().map(|row| row.id),
             user,
             message,
-            workflow: None,
-            once,
-            due: None,
-            now: self.batch.now,
+            ..self.draft(item, &new.kind, &new.payload, once)
         };
         event::insert(tx, &draft)?;
         Ok(Ingested::Event {

@@ -9,7 +9,7 @@
 //! the memory), or a change is decided by what is kept.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use switchboard_model::Token;
 use switchboard_store::TokenHash;
@@ -25,7 +25,7 @@ pub(crate) struct Known(RwLock<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    tokens: HashMap<TokenHash, Arc<Token>>,
+    tokens: HashMap<TokenHash, Token>,
     /// How many changes there were: what was read before one must not be kept after it.
     changes: u64,
     /// Whether one is being committed.
@@ -42,7 +42,7 @@ impl Known {
         let seen = {
             let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(token) = kept.tokens.get(&hash) {
-                return Ok(Some(Token::clone(token)));
+                return Ok(Some(token.clone()));
             }
             kept.changes
         };
@@ -54,7 +54,7 @@ impl Known {
             if kept.tokens.len() >= LIMIT {
                 kept.tokens.clear();
             }
-            kept.tokens.insert(hash, Arc::new(token.clone()));
+            kept.tokens.insert(hash, token.clone());
         }
         Ok(Some(token))
     }

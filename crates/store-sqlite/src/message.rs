@@ -91,6 +91,12 @@ pub(crate) fn by_number(connection: &Connection, id: i64) -> Done<Option<Numbere
     rows::one(connection, BY_NUMBER, [id], rows::message)
 }
 
+/// The message that was stored with this number just now.
+pub(crate) fn stored(connection: &Connection, id: i64) -> Done<Message> {
+    let message = by_number(connection, id)?.ok_or_else(|| rows::gone("a new message"))?;
+    Ok(message.value)
+}
+
 /// The message that a channel's update brought, unless it is deleted.
 pub(crate) fn by_once(connection: &Connection, once: [u8; 16]) -> Done<Option<Numbered<Message>>> {
     rows::one(connection, BY_ONCE, [once], rows::message)
@@ -247,9 +253,7 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
         Some(due) => {
             let ids = (command.delivery, command.event);
             let message = wait(tx, &conversation, draft, ids, due)?;
-            by_number(tx.connection, message)?
-                .ok_or_else(|| rows::gone("a new message"))?
-                .value
+            stored(tx.connection, message)?
         }
         None => say(tx, &mut conversation, draft, command)?,
     };
