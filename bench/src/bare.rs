@@ -27,8 +27,14 @@ use crate::raw::{self, BATCH, Checkpointer, Finder, Get, List, Maker, Numbers, P
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Setup {
     pub(crate) database: PathBuf,
+    /// The conversations that messages are written to.
+    pub(crate) conversations: Vec<[u8; 16]>,
     /// The messages that may be asked for.
-    pub(crate) messages: usize,
+    pub(crate) messages: Vec<[u8; 16]>,
+    /// The conversations that are listed.
+    pub(crate) listed: Vec<[u8; 16]>,
+    /// The external id of the thread that is found.
+    pub(crate) hot: String,
     /// The messages on a page.
     pub(crate) page: usize,
     pub(crate) bodies: Bodies,
@@ -41,7 +47,7 @@ pub(crate) struct Bodies {
     pub(crate) hot: String,
     pub(crate) new: String,
     pub(crate) get: String,
-    pub(crate) list: String,
+    pub(crate) list: Vec<String>,
 }
 
 /// What it says when it accepts requests.
@@ -73,17 +79,17 @@ pub(crate) async fn serve() -> Result<()> {
     let setup: Setup = serde_json::from_reader(std::io::stdin().lock())?;
     let reader = raw::reader(&setup.database)?;
     let (queue, commands) = mpsc::channel(4096);
-    let path = setup.database.clone();
+    let (path, conversations) = (setup.database.clone(), setup.conversations);
     std::thread::spawn(move || {
-        if let Err(error) = write_all(&path, commands) {
+        if let Err(error) = write_all(&path, conversations, commands) {
             eprintln!("error: the bare writer ended: {error}");
             std::process::exit(1);
         }
     });
     let shared = Arc::new(Shared {
-        finder: Finder::new(&reader)?,
+        finder: Finder::new(&reader, &setup.hot)?,
         get: Get::new(&reader, setup.messages)?,
-        list: List::new(&reader)?,
+        list: List::new(&reader, &setup.listed)?,
         database: setup.database,
         page: setup.page,
         bodies: setup.bodies,
@@ -94,7 +100,7 @@ pub(crate) async fn serve() -> Result<()> {
         .route("/hot", post(hot))
         .route("/new", post(new))
         .route("/get/{place}", get(one))
-        .route("/list", get(list))
+        .route("/list/{place}", get(list))
         .with_state(shared);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let ready = Ready {
@@ -125,11 +131,12 @@ async fn one(State(shared): State<Arc<Shared>>, Segment(place): Segment<usize>) 
     answer(done, StatusCode::OK, &shared.bodies.get)
 }
 
-async fn list(State(shared): State<Arc<Shared>>) -> Response {
+async fn list(State(shared): State<Arc<Shared>>, Segment(place): Segment<usize>) -> Response {
     let done = read(&shared, |connection| {
-        shared.list.run(connection, shared.page)
+        shared.list.run(connection, place, shared.page)
     });
-    answer(done, StatusCode::OK, &shared.bodies.list)
+    let body = shared.bodies.list.get(place);
+    answer(done, StatusCode::OK, body.map_or("", String::as_str))
 }
 
 async fn written(shared: &Shared, write: Write, body: &str) -> Response {
@@ -174,13 +181,14 @@ fn read(shared: &Shared, work: impl FnOnce(&Connection) -> Result<()>) -> Result
 
 fn write_all(
     path: &Path,
+    conversations: Vec<[u8; 16]>,
     mut commands: mpsc::Receiver<(Write, oneshot::Sender<()>)>,
 ) -> Result<()> {
     let mut connection = raw::writer(path)?;
     let mut checkpointer = Checkpointer::start(path, &mut connection)?;
-    let mut poster = Poster::prepare(&connection)?;
+    let mut poster = Poster::prepare(&connection, conversations)?;
     let mut maker = Maker::prepare(&connection)?;
-    let mut numbers = Numbers::new(1 << 40);
+    let mut numbers = Numbers::new(2);
     let mut waiting = Vec::with_capacity(BATCH);
     while let Some(first) = commands.blocking_recv() {
         connection.execute_batch("BEGIN IMMEDIATE")?;

@@ -200,6 +200,8 @@ pub(crate) async fn row(
     Ok(Row {
         name: "update to sendMessage".to_owned(),
         callers: chats,
+        stored: 0,
+        at_size: false,
         ours,
         ceiling: None,
         ratio: None,

@@ -1,7 +1,7 @@
 //! The runtime API over HTTP, each operation beside a bare route.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures::future::try_join_all;
 use switchboard_engine::Caller;
@@ -15,8 +15,11 @@ use crate::failure::{Failure, Result, failed};
 use crate::ingest::Fresh;
 use crate::load::{self, PLACE, Plan};
 use crate::measure::Effort;
-use crate::report::Row;
+use crate::raw;
+use crate::report::{Row, thousands};
 use crate::server::{Bare, Server, ask};
+use crate::stored::{Size, Stored};
+use crate::system;
 
 /// What messages say.
 pub(crate) const PAYLOAD: &str = r#"{"text":"Good morning! Your parcel is on its way."}"#;
@@ -26,7 +29,10 @@ const CONVERSATIONS: usize = 100;
 /// How many messages a page of the list has.
 const PAGE: usize = 20;
 /// The lowest ratio wanted, where one is.
-const GOAL: f64 = 0.6;
+const GOAL: f64 = 0.75;
+/// Of what is stored, how many conversations are written to, and how many messages are asked for.
+const WRITTEN: u64 = 10_000;
+const READ: u64 = 50_000;
 
 /// An operation that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,20 +41,34 @@ pub(crate) enum Operation {
     Hot,
     New,
     Get,
-    List,
+    /// The list at this place.
+    List(usize),
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 5] = [Self::Create, Self::Hot, Self::New, Self::Get, Self::List];
+    /// Where little is stored before.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Create, Self::Hot, Self::New, Self::Get, Self::List(0)];
+
+    /// With a list for each of the stored lengths.
+    pub(crate) fn at_size(size: Size) -> Vec<Self> {
+        let lists = (0..size.lengths().len()).map(Self::List);
+        let others = [Self::Create, Self::Hot, Self::New, Self::Get];
+        others.into_iter().chain(lists).collect()
+    }
 
     /// As the table names it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Create => "create message",
-            Self::Hot => "get-or-create, hot thread",
-            Self::New => "get-or-create, new thread",
-            Self::Get => "get message",
-            Self::List => "list messages",
+    pub(crate) fn name(self, size: Option<Size>) -> String {
+        match (self, size) {
+            (Self::Create, _) => "create message".to_owned(),
+            (Self::Hot, _) => "get-or-create, hot thread".to_owned(),
+            (Self::New, _) => "get-or-create, new thread".to_owned(),
+            (Self::Get, _) => "get message".to_owned(),
+            (Self::List(_), None) => "list messages".to_owned(),
+            (Self::List(place), Some(size)) => {
+                let length = size.lengths().get(place).copied().unwrap_or_default();
+                format!("list, last page of {}", thousands(length as f64))
+            }
         }
     }
 
@@ -57,19 +77,41 @@ impl Operation {
     }
 }
 
-/// Both sides, running on two copies of one database.
+/// Both sides, running: on two copies of a small database, or in turn on the one that holds much.
 pub(crate) struct Bench {
     pub(crate) server: Server,
     bare: Bare,
     seed: Seed,
+    size: Option<Size>,
     /// So that no two rounds make one thread.
     used: u64,
 }
 
 /// What the databases hold.
 struct Seed {
+    /// Those that messages are written to.
     conversations: Vec<ConversationId>,
+    /// Those that are asked for.
     messages: Vec<MessageId>,
+    listed: Vec<ConversationId>,
+    /// The external id of a thread.
+    hot: String,
+}
+
+impl Seed {
+    fn find(stored: &Stored) -> Result<Self> {
+        let reader = raw::reader(&stored.database())?;
+        let ids =
+            |found: Vec<[u8; 16]>| found.into_iter().map(ConversationId::from_bytes).collect();
+        let lengths = stored.size.lengths().len() as u64;
+        let messages = raw::sample(&reader, "message", READ)?;
+        Ok(Self {
+            conversations: ids(raw::sample(&reader, "conversation", WRITTEN)?),
+            messages: messages.into_iter().map(MessageId::from_bytes).collect(),
+            listed: ids(raw::publics(&reader, "conversation", 1..=lengths)?),
+            hot: (stored.size.conversations / 2).to_string(),
+        })
+    }
 }
 
 impl Bench {
@@ -78,33 +120,57 @@ impl Bench {
         let (ours, theirs) = (folder.join("switchboard.db"), folder.join("bare.db"));
         let seed = seed(&ours, effort.seeded).await?;
         std::fs::copy(&ours, &theirs)?;
+        Self::start(folder, theirs, program, seed, None)
+    }
+
+    /// On what is stored.
+    pub(crate) fn at_size(stored: &Stored, program: &Path) -> Result<Self> {
+        let seed = Seed::find(stored)?;
+        let database = stored.database();
+        Self::start(&stored.folder, database, program, seed, Some(stored.size))
+    }
+
+    fn start(
+        folder: &Path,
+        bare: PathBuf,
+        program: &Path,
+        seed: Seed,
+        size: Option<Size>,
+    ) -> Result<Self> {
         let server = Server::start(program, folder, &[])?;
         let requests = Requests {
             server: &server,
             seed: &seed,
         };
-        let first = |operation| {
-            let texts = requests.of(operation);
-            let text = String::from_utf8_lossy(&texts[0]).replace(PLACE, "0000000000000000");
+        let ask = |text: &[u8]| {
+            let text = String::from_utf8_lossy(text).replace(PLACE, "0000000000000000");
             ask(server.address, text.as_bytes())
         };
+        let first = |operation| ask(&requests.of(operation)[0]);
+        let lists = (0..seed.listed.len()).map(|place| first(Operation::List(place)));
+        let bytes = |ids: &[ConversationId]| ids.iter().map(|id| id.to_bytes()).collect();
         let setup = Setup {
-            database: theirs,
-            messages: seed.messages.len(),
+            database: bare,
+            conversations: bytes(&seed.conversations),
+            messages: seed.messages.iter().map(|id| id.to_bytes()).collect(),
+            listed: bytes(&seed.listed),
+            hot: seed.hot.clone(),
             page: PAGE,
             bodies: Bodies {
                 create: first(Operation::Create)?,
                 hot: first(Operation::Hot)?,
                 new: first(Operation::New)?,
                 get: first(Operation::Get)?,
-                list: first(Operation::List)?,
+                list: lists.collect::<Result<_>>()?,
             },
         };
         Ok(Self {
             bare: Bare::start(&setup)?,
             server,
             seed,
-            used: 0,
+            size,
+            // Also apart from an earlier run on the same database.
+            used: system::now(),
         })
     }
 
@@ -117,13 +183,13 @@ impl Bench {
         let (ours, theirs) = (requests.of(operation), requests.bare(operation));
         let mut rounds = Vec::new();
         for _ in 0..effort.rounds {
-            self.used += 1;
+            self.used += 100_000;
             let plan = |address: SocketAddr, server, requests: &[Vec<u8>]| Plan {
                 address,
                 server,
                 connections: effort.connections,
                 requests: requests.to_vec(),
-                first: self.used * 1_000_000_000,
+                first: self.used * 1_000,
                 warm: effort.warm,
                 time: effort.time,
             };
@@ -132,8 +198,11 @@ impl Bench {
             rounds.push((measured, ceiling));
         }
         let goal = operation.goal();
-        let name = operation.name();
-        Ok(Row::of_rounds(name, effort.connections, &rounds, goal))
+        let size = self.size;
+        let name = operation.name(size);
+        let mut row = Row::of_rounds(name, effort.connections, &rounds, goal);
+        row.stored = size.map_or(effort.seeded as u64, |size| size.messages);
+        Ok(row)
     }
 }
 
@@ -163,7 +232,7 @@ impl Requests<'_> {
                     self.request("POST", "/v1/chat/messages", &body)
                 })
                 .collect(),
-            Operation::Hot => vec![self.thread("thread0000000000")],
+            Operation::Hot => vec![self.thread(&self.seed.hot)],
             Operation::New => vec![self.thread(PLACE)],
             Operation::Get => self
                 .seed
@@ -171,8 +240,8 @@ impl Requests<'_> {
                 .iter()
                 .map(|id| self.request("GET", &format!("/v1/chat/messages/{id}"), ""))
                 .collect(),
-            Operation::List => {
-                let id = conversations[0];
+            Operation::List(place) => {
+                let id = self.seed.listed[place];
                 let path = format!("/v1/chat/messages?conversationId={id}&limit={PAGE}");
                 vec![self.request("GET", &path, "")]
             }
@@ -203,7 +272,7 @@ impl Requests<'_> {
                 Operation::Hot => bare("/hot", old),
                 Operation::New => bare("/new", old),
                 Operation::Get => bare(&format!("/get/{place}"), old),
-                Operation::List => bare("/list", old),
+                Operation::List(list) => bare(&format!("/list/{list}"), old),
             })
             .collect()
     }
@@ -228,6 +297,11 @@ impl Requests<'_> {
     }
 }
 
+/// The external id of a seeded conversation.
+fn external(number: usize) -> String {
+    format!("thread{number:010}")
+}
+
 /// A bot with conversations, and messages in them in turn.
 async fn seed(path: &Path, count: usize) -> Result<Seed> {
     let fresh = Fresh::make(path).await?;
@@ -239,7 +313,7 @@ async fn seed(path: &Path, count: usize) -> Result<Seed> {
     for number in 0..CONVERSATIONS {
         let input = ConversationInput {
             channel: "channel".to_owned(),
-            tags: Tags::new().with("telegram:id", format!("thread{number:010}")),
+            tags: Tags::new().with("telegram:id", external(number)),
             integration: Some("telegram".to_owned()),
         };
         let made = fresh.engine.create_conversation(&caller, input).await?;
@@ -269,8 +343,10 @@ async fn seed(path: &Path, count: usize) -> Result<Seed> {
     let messages = made.iter().map(id_of).collect::<Result<_>>()?;
     fresh.store.close().await?;
     Ok(Seed {
+        listed: vec![conversations[0]],
         conversations,
         messages,
+        hot: external(0),
     })
 }
 

@@ -7,24 +7,27 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use switchboard_engine::access::BUILT_IN;
-use switchboard_engine::{
-    Engine, ExternalThread, ExternalUser, IncomingMessage, Update, UpdateContent, Vault,
-};
-use switchboard_model::{Integration, Json, Tags};
-use switchboard_store::{PollPosition, Store as _};
+use switchboard_engine::{Engine, Vault};
+use switchboard_model::{Bot, Integration};
+use switchboard_store::{AccessStore as _, PollPosition, Store as _};
 use switchboard_store_sqlite::SqliteStore;
 
 use crate::failure::{Failure, Result, failed};
 use crate::measure::{Effort, Measured, histogram, record};
 use crate::raw;
 use crate::report::Row;
+use crate::stored::Stored;
 use crate::system;
+use crate::update::{DATE, Threads, update};
 
-/// How many threads say something in turn, each with a person of its own.
-pub(crate) const THREADS: u64 = 1_000;
+/// Who says something where nobody is stored before.
+const THREADS: Threads = Threads {
+    count: 1_000,
+    scattered: false,
+};
 
 /// The lowest ratio wanted, at the most callers.
-const GOAL: f64 = 0.6;
+const GOAL: f64 = 0.7;
 
 /// An engine over a new database with one bot.
 pub(crate) struct Fresh {
@@ -37,10 +40,34 @@ pub(crate) struct Fresh {
 impl Fresh {
     /// Makes the database.
     pub(crate) async fn make(path: &Path) -> Result<Self> {
+        let (store, engine) = Self::open_engine(path)?;
+        let (bot, integrations) = engine.create_bot_without_token("bench", &BUILT_IN).await?;
+        Self::new(store, engine, bot, integrations)
+    }
+
+    /// Opens one that was made.
+    pub(crate) async fn open(path: &Path) -> Result<Self> {
+        let (store, engine) = Self::open_engine(path)?;
+        let Some(bot) = store.list_bots().await?.into_iter().next() else {
+            return failed(format!("{} has no bot; load it anew", path.display()));
+        };
+        let integrations = store.list_integrations(bot.id).await?;
+        Self::new(store, engine, bot, integrations)
+    }
+
+    fn open_engine(path: &Path) -> Result<(SqliteStore, Engine)> {
         let store = SqliteStore::open(path)?;
         let vault = Vault::new(&[7; Vault::KEY_LEN])?;
         let engine = Engine::new(Arc::new(store.clone()), system::environment(), vault);
-        let (bot, integrations) = engine.create_bot_without_token("bench", &BUILT_IN).await?;
+        Ok((store, engine))
+    }
+
+    fn new(
+        store: SqliteStore,
+        engine: Engine,
+        bot: Bot,
+        integrations: Vec<Integration>,
+    ) -> Result<Self> {
         let mut all = integrations.into_iter();
         let Some(telegram) = all.find(|one| one.platform == "telegram") else {
             return failed("a new bot has no Telegram integration any more; change bench with it");
@@ -54,51 +81,13 @@ impl Fresh {
     }
 }
 
-/// The text of a message, as its payload.
-pub(crate) fn text(number: u64) -> String {
-    format!(r#"{{"text":"This is what person {number} has to say today, and no more."}}"#)
-}
-
-/// An update as Telegram's channel makes one of a private message.
-fn update(number: u64) -> Result<Update> {
-    let thread = number % THREADS;
-    let chat = thread.to_string();
-    let Ok(payload) = Json::parse(&text(number)) else {
-        return failed("the payload is no JSON");
-    };
-    Ok(Update {
-        once: ["message", &chat, &number.to_string()]
-            .map(ToOwned::to_owned)
-            .to_vec(),
-        content: UpdateContent::Message(IncomingMessage {
-            thread: ExternalThread {
-                known: None,
-                channel: "channel".to_owned(),
-                id: chat.clone(),
-                tags: Tags::from_iter([("chatId", chat.as_str()), ("chatType", "private")]),
-            },
-            sender: ExternalUser {
-                known: None,
-                id: chat.clone(),
-                tags: Tags::from_iter([("username", format!("person{thread}").as_str())]),
-                name: Some(format!("Person {thread}")),
-            },
-            kind: "text".to_owned(),
-            payload,
-            tags: Tags::from_iter([
-                ("chatId", chat.as_str()),
-                ("date", "1750000000"),
-                ("id", number.to_string().as_str()),
-            ]),
-        }),
-    })
-}
-
 /// Both sides of the row, kept over its rounds.
 pub(crate) struct Bench {
     fresh: Fresh,
     raw: raw::Ingest,
+    threads: Threads,
     taken: Arc<AtomicU64>,
+    stored: u64,
 }
 
 impl Bench {
@@ -109,9 +98,31 @@ impl Bench {
         Fresh::make(&path).await?.store.close().await?;
         Ok(Self {
             fresh: Fresh::make(&folder.join("ingest.db")).await?,
-            raw: raw::Ingest::open(&path)?,
-            taken: Arc::new(AtomicU64::new(0)),
+            raw: raw::Ingest::open(&path, THREADS)?,
+            threads: THREADS,
+            taken: Arc::new(AtomicU64::new(1)),
+            stored: 0,
         })
+    }
+
+    /// Both in turn on the one database that holds much: a second would not fit into the system's
+    /// memory beside it.
+    pub(crate) async fn at_size(stored: &Stored) -> Result<Self> {
+        let path = stored.database();
+        let threads = stored.size.threads();
+        Ok(Self {
+            fresh: Fresh::open(&path).await?,
+            raw: raw::Ingest::open(&path, threads)?,
+            threads,
+            // Others than those that are stored, and than those of an earlier run.
+            taken: Arc::new(AtomicU64::new(system::now() << 10)),
+            stored: stored.size.messages,
+        })
+    }
+
+    /// To be called when it is done with: the next rows use the same database.
+    pub(crate) async fn close(self) -> Result<()> {
+        Ok(self.fresh.store.close().await?)
     }
 
     /// The row of so many callers.
@@ -127,6 +138,7 @@ impl Bench {
         batches.sort_unstable();
         let goal = (callers == 256).then_some(GOAL);
         let mut row = Row::of_rounds("ingest", callers, &rounds, goal);
+        row.stored = self.stored;
         row.batch = batches.get(batches.len() / 2).copied();
         Ok(row)
     }
@@ -138,6 +150,7 @@ impl Bench {
             let engine = self.fresh.engine.clone();
             let telegram = self.fresh.telegram.clone();
             let taken = Arc::clone(&self.taken);
+            let threads = self.threads;
             tokio::spawn(async move {
                 let mut times = histogram()?;
                 let mut start = None;
@@ -147,7 +160,7 @@ impl Bench {
                         account: "100".to_owned(),
                         next: number.cast_signed(),
                     };
-                    let update = update(number)?;
+                    let update = update(threads.of(number), number, DATE)?;
                     let before = Instant::now();
                     engine
                         .ingest(&telegram, vec![update], Some(position))

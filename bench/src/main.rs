@@ -19,12 +19,16 @@ mod http;
 mod ingest;
 mod load;
 mod measure;
+mod plot;
 mod progress;
 mod raw;
 mod report;
 mod server;
 mod start;
+mod stored;
 mod system;
+mod table;
+mod update;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,16 +37,12 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Result, failed};
-use crate::http::Operation;
 use crate::measure::Effort;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::stored::{Size, Stored};
 use crate::system::Machine;
-
-/// The callers of the rows of ingest.
-const CALLERS: [usize; 4] = [1, 16, 64, 256];
-/// The chats of the row from end to end.
-const CHATS: usize = 64;
+use crate::table::{Plan, Table};
 
 /// Measures Switchboard and prints a table.
 #[derive(Debug, Parser)]
@@ -72,6 +72,18 @@ struct Options {
     /// Where the databases are made; the disk decides much
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// The rows once more, with so much stored before, such as 1000000,10000000
+    #[arg(long, value_name = "CONVERSATIONS,MESSAGES")]
+    size: Option<Size>,
+    /// Where that is stored and stays, for another run; without it, it is made anew and goes
+    #[arg(long, value_name = "FOLDER")]
+    loaded: Option<PathBuf>,
+    /// Only make what is stored
+    #[arg(long, requires_all = ["size", "loaded"])]
+    load_only: bool,
+    /// A picture of throughput, times and memory, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -142,70 +154,47 @@ async fn main() -> ExitCode {
 
 async fn measure_all(options: Options) -> Result<()> {
     let effort = options.effort()?;
-    let program = server::program(options.server.clone())?;
     let folder = match &options.folder {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
-    let wants = |name: &str| options.wants(name);
-    let callers: Vec<_> = CALLERS
-        .iter()
-        .filter(|count| wants(&format!("ingest {count}")))
-        .collect();
-    let operations: Vec<_> = Operation::ALL
-        .iter()
-        .filter(|operation| wants(operation.name()))
-        .collect();
-    let others = ["start", "memory", "update to sendMessage"];
-    let count = callers.len() + operations.len() + others.iter().filter(|name| wants(name)).count();
-    if count == 0 {
-        return failed("--rows: no row has such a name; see bench/README.md");
+    let kept = options.loaded.clone();
+    let at = kept.unwrap_or_else(|| folder.path().join("loaded"));
+    if options.load_only {
+        Stored::find_or_load(&at, options.size).await?;
+        return Ok(());
     }
-
-    let mut report = Report {
-        machine: Machine::look(folder.path())?,
-        rows: Vec::new(),
-        figures: Vec::new(),
+    let program = server::program(options.server.clone())?;
+    let size = match &options.loaded {
+        None => options.size,
+        Some(_) => Some(Stored::size(&at, options.size)?),
     };
-    let mut progress = Progress::new(count);
-    // Before anything else leaves the machine busy with its writes.
-    if wants("start") {
-        progress.begin("start");
-        report.figures.push(start::cold(&program, effort)?);
+    let plan = Plan::new(|name| options.wants(name), size)?;
+    let mut table = Table {
+        report: Report {
+            machine: Machine::look(folder.path())?,
+            rows: Vec::new(),
+            figures: Vec::new(),
+        },
+        progress: Progress::new(plan.count()),
+        program,
+        effort,
+    };
+    table.small(folder.path(), &plan).await?;
+    if plan.at_size() {
+        // Loaded last: it leaves the disk and the system's memory busy.
+        let stored = Stored::find_or_load(&at, size).await?;
+        table.large(&stored, &plan).await?;
     }
-    if wants("memory") {
-        progress.begin("memory");
-        report.figures.push(start::rest(&program, effort).await?);
+    table.report.machine.finished();
+    table.progress.finish();
+    if let Some(path) = &options.plot {
+        std::fs::write(path, plot::svg(&table.report))?;
     }
-    if !callers.is_empty() {
-        let mut bench = ingest::Bench::open(folder.path()).await?;
-        for count in callers {
-            progress.begin(&format!("ingest, {count} callers"));
-            report.rows.push(bench.row(*count, effort).await?);
-        }
-    }
-    if !operations.is_empty() {
-        let mut bench = http::Bench::open(folder.path(), &program, effort).await?;
-        for operation in operations {
-            progress.begin(operation.name());
-            report.rows.push(bench.row(*operation, effort).await?);
-        }
-        if wants("memory") {
-            report.figures.push(start::after(bench.server.pid())?);
-        }
-    }
-    if wants("update to sendMessage") {
-        progress.begin("update to sendMessage");
-        let folder = tempfile::tempdir_in(folder.path())?;
-        let row = end_to_end::row(folder.path(), &program, CHATS, effort).await?;
-        report.rows.push(row);
-    }
-    report.machine.finished();
-    progress.finish();
     if options.json {
-        println!("{}", serde_json::to_string(&report)?);
+        println!("{}", serde_json::to_string(&table.report)?);
     } else {
-        print!("{}", report.text());
+        print!("{}", table.report.text());
     }
     Ok(())
 }

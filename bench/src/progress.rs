@@ -1,8 +1,15 @@
 //! Which row is measured: a bar on a terminal, lines elsewhere; on standard error.
 
 use std::io::{IsTerminal, stderr};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::report::thousands;
+
+/// Between two lines of a load.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// How far the table is.
 pub(crate) struct Progress {
@@ -14,16 +21,8 @@ pub(crate) struct Progress {
 impl Progress {
     /// Of so many rows.
     pub(crate) fn new(count: usize) -> Self {
-        let bar = stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(count as u64);
-            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}")
-            {
-                bar.set_style(style);
-            }
-            bar
-        });
         Self {
-            bar,
+            bar: bar(count as u64, "{bar:30} {pos}/{len} {elapsed} {msg}"),
             count,
             done: 0,
         }
@@ -47,4 +46,68 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// How far a load is, in rows of conversations and messages.
+pub(crate) struct Loading {
+    bar: Option<ProgressBar>,
+    count: u64,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Loading {
+    /// Of so many rows.
+    pub(crate) fn new(count: u64) -> Self {
+        let now = Instant::now();
+        let template = "loading {bar:30} {human_pos}/{human_len} {per_sec} {eta} left";
+        Self {
+            bar: bar(count, template),
+            count,
+            begun: now,
+            told: now,
+        }
+    }
+
+    /// So many are there.
+    pub(crate) fn at(&mut self, rows: u64) {
+        match &self.bar {
+            Some(bar) => bar.set_position(rows),
+            None if self.told.elapsed() >= PAUSE => {
+                self.told = Instant::now();
+                let per_second = rows as f64 / self.begun.elapsed().as_secs_f64();
+                eprintln!(
+                    "loading: {} of {} conversations and messages, {} per second",
+                    thousands(rows as f64),
+                    thousands(self.count as f64),
+                    thousands(per_second)
+                );
+            }
+            None => {}
+        }
+    }
+
+    /// All are there.
+    pub(crate) fn finish(self, path: &Path) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        let size = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
+        eprintln!(
+            "loaded: {} conversations and messages in {:.0} s, {} MiB",
+            thousands(self.count as f64),
+            self.begun.elapsed().as_secs_f64(),
+            thousands(size as f64)
+        );
+    }
+}
+
+fn bar(count: u64, template: &str) -> Option<ProgressBar> {
+    stderr().is_terminal().then(|| {
+        let bar = ProgressBar::new(count);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar
+    })
 }

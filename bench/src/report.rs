@@ -11,6 +11,11 @@ use crate::system::Machine;
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) callers: usize,
+    /// Messages that were stored before.
+    pub(crate) stored: u64,
+    /// Whether it is one of the rows with much stored.
+    #[serde(skip)]
+    pub(crate) at_size: bool,
     pub(crate) ours: Measured,
     /// What it stands beside: raw `SQLite`, or the bare route.
     pub(crate) ceiling: Option<Measured>,
@@ -36,6 +41,8 @@ impl Row {
         Self {
             name: name.into(),
             callers,
+            stored: 0,
+            at_size: false,
             ours: Measured::median(&ours),
             ceiling: Some(Measured::median(&ceiling)),
             ratio: Some(median(ratios)),
@@ -48,7 +55,7 @@ impl Row {
 /// A row of start or memory.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figure {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
     /// How far the values lie apart, or what else there is to say.
@@ -80,8 +87,8 @@ impl Report {
 
     fn rows_table(&self) -> Table {
         let mut table = table(&[
-            "row", "callers", "per s", "p50 ms", "p95 ms", "p99 ms", "ceiling", "ratio", "goal",
-            "", "server", "load", "batch",
+            "row", "callers", "stored", "per s", "p50 ms", "p95 ms", "p99 ms", "ceiling", "ratio",
+            "goal", "", "server", "load", "batch",
         ]);
         for row in &self.rows {
             let ours = &row.ours;
@@ -92,6 +99,7 @@ impl Report {
             table.add_row([
                 row.name.clone(),
                 row.callers.to_string(),
+                thousands(row.stored as f64),
                 thousands(ours.per_second),
                 millis(ours.p50),
                 millis(ours.p95),
@@ -118,7 +126,7 @@ impl Report {
         for figure in &self.figures {
             let unit = figure.unit;
             table.add_row([
-                figure.name.to_owned(),
+                figure.name.clone(),
                 format!("{:.1} {unit}", figure.value),
                 figure
                     .goal

@@ -10,6 +10,8 @@ use crate::system::memory;
 
 const START_MS: f64 = 150.0;
 const REST_MIB: f64 = 40.0;
+/// However much is stored, and whatever was asked for.
+const MOST_MIB: f64 = 100.0;
 
 /// From the call that makes the process to the line that it is ready, each time on a new folder.
 pub(crate) fn cold(program: &Path, effort: Effort) -> Result<Figure> {
@@ -24,7 +26,7 @@ pub(crate) fn cold(program: &Path, effort: Effort) -> Result<Figure> {
         return failed("no start was asked for");
     };
     Ok(Figure {
-        name: "cold start to ready, new folder",
+        name: "cold start to ready, new folder".to_owned(),
         value: times[times.len() / 2],
         unit: "ms",
         note: format!("median of {}, {least:.1} to {most:.1}", times.len()),
@@ -37,15 +39,15 @@ pub(crate) async fn rest(program: &Path, effort: Effort) -> Result<Figure> {
     let folder = tempfile::tempdir()?;
     let server = Server::start(program, folder.path(), &[])?;
     tokio::time::sleep(effort.rest).await;
-    of("memory at rest", server.pid(), Some(REST_MIB))
+    of("memory at rest".to_owned(), server.pid(), Some(REST_MIB))
 }
 
-/// After what was measured over HTTP.
-pub(crate) fn after(server: u32) -> Result<Figure> {
-    of("memory after the rows over HTTP", server, None)
+/// After a row over HTTP, or all of them.
+pub(crate) fn after(what: &str, server: u32) -> Result<Figure> {
+    of(format!("memory after {what}"), server, Some(MOST_MIB))
 }
 
-fn of(name: &'static str, server: u32, goal: Option<f64>) -> Result<Figure> {
+fn of(name: String, server: u32, goal: Option<f64>) -> Result<Figure> {
     let (resident, proportional) = memory(server)?;
     Ok(Figure {
         name,

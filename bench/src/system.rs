@@ -42,6 +42,11 @@ pub(crate) fn environment() -> Environment {
     Environment::new(SystemClock, SystemSource(SystemRandom::new()))
 }
 
+/// The time, in milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemClock.now().as_millis().unsigned_abs()
+}
+
 /// How many processors share the work.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
-use super::{Numbers, bot, telegram};
+use super::{Numbers, bot, rows, telegram};
 use crate::failure::{Result, failed};
 
 const FIND: &str = "SELECT item FROM conversation_tag
@@ -18,7 +18,6 @@ const INSERT: &str = "INSERT INTO conversation
     (public, bot, integration, channel, tags, created_at, updated_at)
     VALUES (?1, ?2, ?3, 'channel', ?4, ?5, ?5)";
 const TAG: &str = "INSERT OR IGNORE INTO conversation_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
-const ANY_PAIR: &str = "SELECT pair FROM conversation_tag WHERE scope = ?1 AND item = ?2 LIMIT 1";
 
 /// Finds a conversation by a tag.
 pub(crate) struct Finder {
@@ -27,12 +26,9 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    /// The first one that was made.
-    pub(crate) fn new(connection: &Connection) -> Result<Self> {
-        let bot = bot(connection)?;
-        let first: i64 =
-            connection.query_row("SELECT min(id) FROM conversation", [], |row| row.get(0))?;
-        let pair = connection.query_row(ANY_PAIR, [bot, first], |row| row.get(0))?;
+    /// The one with this external id.
+    pub(crate) fn new(connection: &Connection, external: &str) -> Result<Self> {
+        let (bot, pair) = (bot(connection)?, rows::identity(external));
         Ok(Self { bot, pair })
     }
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
-use super::{Checkpointer, Numbers, scatter};
+use super::{Checkpointer, Numbers, rows};
 use crate::failure::Result;
-use crate::ingest::{THREADS, text};
 use crate::measure::{Measured, histogram, record};
+use crate::update::{DATE, Threads, text};
 
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
@@ -21,25 +21,27 @@ const FIND_USER: &str = "SELECT item FROM user_tag
     WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
 const USER: &str = "SELECT public, integration, tags, name, created_at, updated_at FROM user
     WHERE id = ?1 AND integration IS ?2 AND deleted_at IS NULL";
-const NEW_CONVERSATION: &str = "INSERT INTO conversation
+pub(super) const NEW_CONVERSATION: &str = "INSERT INTO conversation
     (public, bot, integration, channel, tags, created_at, updated_at)
     VALUES (?1, ?2, ?3, 'channel', ?4, ?5, ?5)";
-const NEW_USER: &str = "INSERT INTO user
+pub(super) const NEW_USER: &str = "INSERT INTO user
     (public, bot, integration, tags, name, created_at, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
-const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
-const MESSAGE: &str = "INSERT INTO message
+const TAKE_SEQ: &str =
+    "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
+pub(super) const MESSAGE: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at)
     VALUES (?1, ?2, ?3, ?4, 0, 'text', ?5, ?6, 0, ?7, ?8, ?9, ?9)";
-const MESSAGE_TAG: &str =
+pub(super) const MESSAGE_TAG: &str =
     "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
-const CONVERSATION_TAG: &str =
+pub(super) const CONVERSATION_TAG: &str =
     "INSERT OR IGNORE INTO conversation_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
-const USER_TAG: &str = "INSERT OR IGNORE INTO user_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+pub(super) const USER_TAG: &str =
+    "INSERT OR IGNORE INTO user_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
 const PARTICIPANT: &str = "SELECT 1 FROM participant WHERE conversation = ?1 AND user = ?2";
-const JOIN: &str = "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
-const EVENT: &str = "INSERT INTO event
+pub(super) const JOIN: &str = "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
+pub(super) const EVENT: &str = "INSERT INTO event
     (public, bot, kind, payload, conversation, user, message, once, created_at)
     VALUES (?1, ?2, 'message_created', NULL, ?3, ?4, ?5, NULL, ?6)";
 const LINE_BUSY: &str = "SELECT 1 FROM delivery
@@ -56,7 +58,18 @@ pub(crate) struct Ingest {
     connection: Connection,
     checkpointer: Checkpointer,
     numbers: Numbers,
+    threads: Threads,
+    /// The digest that each thread is found by: a ceiling makes none while it is measured.
+    identities: Vec<i64>,
     taken: u64,
+}
+
+/// What somebody says.
+#[derive(Clone, Copy)]
+struct Word {
+    thread: u64,
+    identity: i64,
+    number: u64,
 }
 
 /// The statements, and what they share.
@@ -80,14 +93,18 @@ struct Statements<'a> {
 }
 
 impl Ingest {
-    /// Into the database at `path`, which has a bot and nobody else.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// Into the database at `path`, which has a bot, and all of these threads or none.
+    pub(crate) fn open(path: &Path, threads: Threads) -> Result<Self> {
         let mut connection = super::writer(path)?;
         let checkpointer = Checkpointer::start(path, &mut connection)?;
         Ok(Self {
             connection,
             checkpointer,
-            numbers: Numbers::new(1 << 32),
+            numbers: Numbers::new(1),
+            threads,
+            identities: (1..=threads.count)
+                .map(|thread| rows::identity(&thread.to_string()))
+                .collect(),
             taken: 0,
         })
     }
@@ -112,7 +129,14 @@ impl Ingest {
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
             for _ in 0..batch {
                 self.taken += 1;
-                statements.take(&self.connection, &mut self.numbers, self.taken)?;
+                let thread = self.threads.of(self.taken);
+                let at = usize::try_from(thread - 1).unwrap_or(usize::MAX);
+                let word = Word {
+                    thread,
+                    identity: self.identities.get(at).copied().unwrap_or_default(),
+                    number: self.taken,
+                };
+                statements.take(&self.connection, &mut self.numbers, word)?;
             }
             self.connection.execute_batch("COMMIT")?;
             self.checkpointer.after_commit(&self.connection)?;
@@ -149,23 +173,20 @@ impl<'a> Statements<'a> {
         })
     }
 
-    fn take(&mut self, connection: &Connection, numbers: &mut Numbers, count: u64) -> Result<()> {
+    fn take(&mut self, connection: &Connection, numbers: &mut Numbers, word: Word) -> Result<()> {
         let once = numbers.key();
         let seen: bool = self.seen.query_row([once], |row| row.get(0))?;
         debug_assert!(!seen, "keys are scattered numbers, each used once");
-        let thread = count % THREADS;
-        let (conversation, seq) = self.conversation(connection, numbers, thread)?;
-        let user = self.user(connection, numbers, thread)?;
+        let (conversation, seq) = self.conversation(connection, numbers, word)?;
+        let user = self.user(connection, numbers, word)?;
         self.take_seq.execute([conversation, seq + 1])?;
-        let tags = format!(
-            r#"{{"telegram:chatId":"{thread}","telegram:date":"1750000000","telegram:id":"{count}"}}"#
-        );
+        let tags = rows::text(&rows::message(word.thread, word.number, DATE));
         let message = self.message.insert(params![
             numbers.id(),
             self.bot,
             conversation,
             user,
-            text(count),
+            text(word.number),
             tags,
             seq,
             once,
@@ -203,8 +224,11 @@ impl<'a> Statements<'a> {
             status,
             self.now
         ])?;
-        self.position
-            .execute(params![self.integration, count.cast_signed(), self.now])?;
+        self.position.execute(params![
+            self.integration,
+            word.number.cast_signed(),
+            self.now
+        ])?;
         Ok(())
     }
 
@@ -212,12 +236,11 @@ impl<'a> Statements<'a> {
         &mut self,
         connection: &Connection,
         numbers: &mut Numbers,
-        thread: u64,
+        word: Word,
     ) -> Result<(i64, i64)> {
-        let pair = scatter(thread).cast_signed();
         let found: Option<i64> = self
             .find_conversation
-            .query_row([self.bot, pair], |row| row.get(0))
+            .query_row([self.bot, word.identity], |row| row.get(0))
             .optional()?;
         if let Some(id) = found {
             let seq = self.conversation.query_row([id], |row| {
@@ -228,25 +251,23 @@ impl<'a> Statements<'a> {
             })?;
             return Ok((id, seq));
         }
-        let tags = format!(
-            r#"{{"telegram:chatId":"{thread}","telegram:chatType":"private","telegram:id":"{thread}"}}"#
-        );
-        let values = params![numbers.id(), self.bot, self.integration, tags, self.now];
+        let tags = rows::conversation(word.thread);
+        let text = rows::text(&tags);
+        let values = params![numbers.id(), self.bot, self.integration, text, self.now];
         let id = connection
             .prepare_cached(NEW_CONVERSATION)?
             .insert(values)?;
         let mut tag = connection.prepare_cached(CONVERSATION_TAG)?;
-        for pair in [pair, numbers.digest(), numbers.digest()] {
+        for pair in rows::digests(&tags) {
             tag.execute([self.bot, pair, id])?;
         }
         Ok((id, 1))
     }
 
-    fn user(&mut self, connection: &Connection, numbers: &mut Numbers, thread: u64) -> Result<i64> {
-        let pair = scatter(thread).cast_signed();
+    fn user(&mut self, connection: &Connection, numbers: &mut Numbers, word: Word) -> Result<i64> {
         let found: Option<i64> = self
             .find_user
-            .query_row([self.bot, pair], |row| row.get(0))
+            .query_row([self.bot, word.identity], |row| row.get(0))
             .optional()?;
         if let Some(id) = found {
             self.user.query_row([id, self.integration], |row| {
@@ -256,19 +277,20 @@ impl<'a> Statements<'a> {
             })?;
             return Ok(id);
         }
-        let tags = format!(r#"{{"telegram:id":"{thread}","telegram:username":"person{thread}"}}"#);
-        let name = format!("Person {thread}");
+        let tags = rows::user(word.thread);
+        let text = rows::text(&tags);
+        let name = format!("Person {}", word.thread);
         let values = params![
             numbers.id(),
             self.bot,
             self.integration,
-            tags,
+            text,
             name,
             self.now
         ];
         let id = connection.prepare_cached(NEW_USER)?.insert(values)?;
         let mut tag = connection.prepare_cached(USER_TAG)?;
-        for pair in [pair, numbers.digest()] {
+        for pair in rows::digests(&tags) {
             tag.execute([self.bot, pair, id])?;
         }
         Ok(id)

@@ -29,11 +29,11 @@ const LIST: &str = concat!(
     " WHERE m.deleted_at IS NULL AND c.deleted_at IS NULL AND m.conversation = ?1
         ORDER BY m.seq DESC, m.id DESC"
 );
-const SEEDED: &str = "SELECT public FROM message ORDER BY id LIMIT ?1";
 const CONVERSATION: &str = "SELECT id, next_seq, integration FROM conversation
     WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
 const USER: &str = "SELECT id FROM user WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
-const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
+const TAKE_SEQ: &str =
+    "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at)
@@ -52,13 +52,9 @@ pub(crate) struct Get {
 }
 
 impl Get {
-    /// Of the first so many that were made.
-    pub(crate) fn new(connection: &Connection, count: usize) -> Result<Self> {
+    /// Of these.
+    pub(crate) fn new(connection: &Connection, messages: Vec<[u8; 16]>) -> Result<Self> {
         let bot = connection.query_row("SELECT public FROM bot", [], |row| row.get(0))?;
-        let mut statement = connection.prepare(SEEDED)?;
-        let rows =
-            statement.query_map([i64::try_from(count).unwrap_or(i64::MAX)], |row| row.get(0))?;
-        let messages = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(Self { bot, messages })
     }
 
@@ -77,23 +73,31 @@ impl Get {
     }
 }
 
-/// Reads the latest messages of a conversation.
+/// Reads the latest messages of conversations.
 pub(crate) struct List {
-    conversation: i64,
+    conversations: Vec<i64>,
 }
 
 impl List {
-    /// Of the first one that was made.
-    pub(crate) fn new(connection: &Connection) -> Result<Self> {
-        const SQL: &str = "SELECT min(id) FROM conversation";
-        let conversation = connection.query_row(SQL, [], |row| row.get(0))?;
-        Ok(Self { conversation })
+    /// Of these.
+    pub(crate) fn new(connection: &Connection, conversations: &[[u8; 16]]) -> Result<Self> {
+        const SQL: &str = "SELECT id FROM conversation WHERE public = ?1";
+        let mut statement = connection.prepare(SQL)?;
+        let numbers = conversations
+            .iter()
+            .map(|public| statement.query_row([public], |row| row.get(0)));
+        Ok(Self {
+            conversations: numbers.collect::<rusqlite::Result<_>>()?,
+        })
     }
 
     /// Reads a page, and whether there is another.
-    pub(crate) fn run(&self, connection: &Connection, limit: usize) -> Result<()> {
+    pub(crate) fn run(&self, connection: &Connection, place: usize, limit: usize) -> Result<()> {
+        let Some(conversation) = self.conversations.get(place) else {
+            return failed("no conversation was named at this place");
+        };
         let mut statement = connection.prepare_cached(LIST)?;
-        let mut rows = statement.query([self.conversation])?;
+        let mut rows = statement.query([conversation])?;
         let mut left = limit + 1;
         while left > 0
             && let Some(row) = rows.next()?
@@ -121,16 +125,18 @@ pub(crate) struct Poster<'a> {
 }
 
 impl<'a> Poster<'a> {
-    /// On the writer's connection, into all conversations in turn.
-    pub(crate) fn prepare(connection: &'a Connection) -> Result<Self> {
+    /// On the writer's connection, into these conversations in turn.
+    pub(crate) fn prepare(
+        connection: &'a Connection,
+        conversations: Vec<[u8; 16]>,
+    ) -> Result<Self> {
         let bot = bot(connection)?;
         telegram(connection)?;
-        let mut statement = connection.prepare("SELECT public FROM conversation ORDER BY id")?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        let author = "SELECT public FROM user ORDER BY id LIMIT 1";
+        // The bot, a user as well.
+        let author = "SELECT public FROM bot ORDER BY id LIMIT 1";
         Ok(Self {
             bot,
-            conversations: rows.collect::<rusqlite::Result<Vec<_>>>()?,
+            conversations,
             author: connection.query_row(author, [], |row| row.get(0))?,
             next: 0,
             conversation: connection.prepare(CONVERSATION)?,

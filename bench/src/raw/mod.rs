@@ -12,7 +12,9 @@
 mod checkpoint;
 mod conversation;
 mod ingest;
+mod load;
 mod message;
+mod rows;
 
 use std::path::Path;
 
@@ -20,10 +22,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::failure::Result;
+use crate::system;
 
 pub(crate) use checkpoint::Checkpointer;
 pub(crate) use conversation::{Finder, Maker};
 pub(crate) use ingest::Ingest;
+pub(crate) use load::load;
 pub(crate) use message::{Get, List, Poster};
 
 /// The store's: larger commits gain little.
@@ -66,20 +70,48 @@ pub(crate) fn telegram(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row(SQL, [], |row| row.get(0))?)
 }
 
-/// Numbers that lie as ids and digests do, without their cost: ids grow, digests are anywhere.
+/// The ids of some rows of a table whose numbers have no gaps, picked at random.
+pub(crate) fn sample(connection: &Connection, table: &str, count: u64) -> Result<Vec<[u8; 16]>> {
+    let sql = format!("SELECT max(id) FROM {table}");
+    let last: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+    let picked = (0..count).map(|number| 1 + scatter(number) % last.unsigned_abs());
+    publics(connection, table, picked)
+}
+
+/// The ids of these rows.
+pub(crate) fn publics(
+    connection: &Connection,
+    table: &str,
+    rows: impl IntoIterator<Item = u64>,
+) -> Result<Vec<[u8; 16]>> {
+    let mut statement = connection.prepare(&format!("SELECT public FROM {table} WHERE id = ?1"))?;
+    let publics = rows
+        .into_iter()
+        .map(|id| statement.query_row([id.cast_signed()], |row| row.get(0)));
+    Ok(publics.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Numbers that lie as ids and digests do, without their cost: ids grow with time, digests are
+/// anywhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    /// From here on.
-    pub(crate) fn new(start: u64) -> Self {
-        Self(start)
+    /// Others than those of an earlier run, or of another part of this one.
+    pub(crate) fn new(part: u64) -> Self {
+        Self(system::now() << 20 ^ part << 62)
     }
 
-    /// A greater id than each before it; ids of the store's own are smaller.
+    /// An id of now, greater than each before it.
     pub(crate) fn id(&mut self) -> [u8; 16] {
-        let scattered = u128::from(self.digest().cast_unsigned());
-        let id = u128::from(u64::MAX / 2 + self.0) << 64 | scattered;
+        self.id_at(system::now())
+    }
+
+    /// An id of this time, in milliseconds.
+    pub(crate) fn id_at(&mut self, at: u64) -> [u8; 16] {
+        self.0 += 1;
+        let within = u128::from(self.0 & 0xff_ffff) << 56 | u128::from(scatter(self.0) >> 8);
+        let id = u128::from(at) << 80 | within;
         id.to_be_bytes()
     }
 
