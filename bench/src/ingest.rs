@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::try_join_all;
 use switchboard_engine::access::BUILT_IN;
 use switchboard_engine::{Engine, Vault};
-use switchboard_model::{Bot, Integration};
+use switchboard_model::{BotId, Integration};
 use switchboard_store::{AccessStore as _, PollPosition, Store as _};
 use switchboard_store_sqlite::SqliteStore;
 
@@ -33,7 +33,7 @@ const GOAL: f64 = 0.7;
 pub(crate) struct Fresh {
     pub(crate) engine: Engine,
     pub(crate) store: SqliteStore,
-    pub(crate) bot: switchboard_model::BotId,
+    pub(crate) bot: BotId,
     pub(crate) telegram: Integration,
 }
 
@@ -42,7 +42,7 @@ impl Fresh {
     pub(crate) async fn make(path: &Path) -> Result<Self> {
         let (store, engine) = Self::open_engine(path)?;
         let (bot, integrations) = engine.create_bot_without_token("bench", &BUILT_IN).await?;
-        Self::new(store, engine, bot, integrations)
+        Self::new(store, engine, bot.id, integrations)
     }
 
     /// Opens one that was made.
@@ -52,7 +52,7 @@ impl Fresh {
             return failed(format!("{} has no bot; load it anew", path.display()));
         };
         let integrations = store.list_integrations(bot.id).await?;
-        Self::new(store, engine, bot, integrations)
+        Self::new(store, engine, bot.id, integrations)
     }
 
     fn open_engine(path: &Path) -> Result<(SqliteStore, Engine)> {
@@ -65,7 +65,7 @@ impl Fresh {
     fn new(
         store: SqliteStore,
         engine: Engine,
-        bot: Bot,
+        bot: BotId,
         integrations: Vec<Integration>,
     ) -> Result<Self> {
         let mut all = integrations.into_iter();
@@ -75,7 +75,7 @@ impl Fresh {
         Ok(Self {
             engine,
             store,
-            bot: bot.id,
+            bot,
             telegram,
         })
     }

@@ -23,6 +23,7 @@ mod plot;
 mod progress;
 mod raw;
 mod report;
+mod seed;
 mod server;
 mod start;
 mod stored;
@@ -44,6 +45,10 @@ use crate::stored::{Size, Stored};
 use crate::system::Machine;
 use crate::table::{Plan, Table};
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, and they go together in any way"
+)]
 /// Measures Switchboard and prints a table.
 #[derive(Debug, Parser)]
 #[command(name = "switchboard-bench", disable_help_subcommand = true)]

@@ -181,7 +181,7 @@ mod tests {
         assert!(Stored::find_or_load(&at, Some(other)).await.is_err());
 
         let path = stored.database();
-        let whole = backup::inspect(&path, true, Duration::from_secs(60)).unwrap();
+        let whole = backup::inspect(&path, true, Duration::from_mins(1)).unwrap();
         assert!(whole.whole && whole.faults.is_empty(), "{whole:?}");
         let counts = backup::verify(&path).unwrap();
         assert_eq!(counts.conversations, 40);

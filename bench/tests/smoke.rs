@@ -23,7 +23,10 @@ fn bench(arguments: &[&str]) -> Output {
 
 #[test]
 fn every_row_is_measured() {
-    let output = bench(&["--smoke", "--json"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let plot = folder.path().join("table.svg");
+    let file = plot.to_str().expect("a path");
+    let output = bench(&["--smoke", "--json", "--size", "40,400", "--plot", file]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -51,8 +54,20 @@ fn every_row_is_measured() {
             "get message 4",
             "list messages 4",
             "update to sendMessage 64",
+            "ingest 1",
+            "ingest 16",
+            "ingest 64",
+            "ingest 256",
+            "create message 4",
+            "get-or-create, hot thread 4",
+            "get-or-create, new thread 4",
+            "get message 4",
+            "list, last page of 10 4",
         ]
     );
+    for (row, stored) in rows.iter().skip(10).zip([400; 9]) {
+        assert_eq!(row["stored"], stored, "{row}");
+    }
     for row in rows {
         assert!(row["ours"]["per_second"].as_f64() > Some(0.0), "{row}");
         let beside = row["ceiling"]["per_second"].as_f64();
@@ -61,10 +76,13 @@ fn every_row_is_measured() {
         assert!(row["ours"]["p99"].as_f64() > Some(0.0), "{row}");
     }
     let figures = report["figures"].as_array().expect("figures");
-    assert_eq!(figures.len(), 3);
+    // Start, at rest, after the rows; and at size after the start and after each of five rows.
+    assert_eq!(figures.len(), 9);
     for figure in figures {
         assert!(figure["value"].as_f64() > Some(0.0), "{figure}");
     }
+    let picture = std::fs::read_to_string(plot).expect("a picture");
+    assert!(picture.contains("ingest, 256 callers at size"), "{picture}");
 }
 
 #[test]
@@ -73,4 +91,36 @@ fn a_row_that_does_not_exist_is_told() {
     assert!(!output.status.success());
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("--rows"), "{errors}");
+}
+
+#[test]
+fn what_is_loaded_is_used_again_and_another_size_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let loaded = folder.path().join("loaded");
+    let at = loaded.to_str().expect("a path");
+    let output = bench(&["--loaded", at, "--smoke"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && errors.contains("--size"),
+        "{errors}"
+    );
+    let output = bench(&["--size", "40,400", "--loaded", at, "--load-only"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && errors.contains("loaded: 440"),
+        "{errors}"
+    );
+    for _ in 0..2 {
+        let rows = "create message at size,ingest 16 at size,new thread at size";
+        let output = bench(&["--smoke", "--loaded", at, "--rows", rows]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        assert!(!errors.contains("loaded:"), "{errors}");
+    }
+    let output = bench(&["--smoke", "--loaded", at, "--size", "40,500"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && errors.contains("400 messages"),
+        "{errors}"
+    );
 }
