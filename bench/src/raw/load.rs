@@ -31,8 +31,8 @@ const MARK: &str = "UPDATE tag_mark SET upto = ?2 WHERE kind = ?1";
 const POSITION: &str =
     "INSERT INTO poll_position (integration, account, next, at) VALUES (?1, '100', ?2, ?3)";
 
-/// In write-ahead mode the journal cannot be switched off.
-const UNSAFE: &str = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE;
+/// The log goes first: while there is one, the journal cannot be switched off.
+const UNSAFE: &str = "PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF";
 const INTEGRATION: &str = "SELECT public FROM integration WHERE id = ?1";
 
