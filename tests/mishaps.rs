@@ -141,6 +141,9 @@ async fn empty_variables_count_as_none_and_misspelt_values_are_refused() {
         "PUBLIC_URL",
         "TOKEN",
         "ENCRYPTION_KEY",
+        "MAX_CONNECTIONS",
+        "READ_TIMEOUT",
+        "IDLE_TIMEOUT",
         "LOG",
         "CONFIG",
     ] {

@@ -1,9 +1,7 @@
 //! Bodies: JSON whatever the content type says, within limits of size and time. Fields that are not
 //! known are ignored, since official clients spread whole objects.
 
-use std::time::Duration;
-
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use futures::StreamExt;
@@ -15,11 +13,11 @@ use switchboard_model::{Error, Result, Tags, Timestamp, UserId};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
+use crate::layers::LateBody;
+use crate::strict::Strict;
 
 /// The largest JSON body, in bytes.
 const JSON_LIMIT: usize = 1 << 20;
-/// The longest that reading a body may take.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// A body read as `T`.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -31,21 +29,43 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_encoded = request
+            .headers()
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|value| value != "identity");
+        if is_encoded {
+            return Err(ApiError::media_type("content-encoding", "none"));
+        }
+        let names_json = says_json(&request);
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        let is_object = matches!(bytes.trim_ascii(), [] | [b'{', ..]);
+        if !is_object && names_json == Some(false) {
+            return Err(ApiError::media_type(
+                "content-type",
+                "application/json and a JSON object",
+            ));
+        }
         Ok(Self(parse(&bytes)?))
     }
+}
+
+/// Whether the content type is JSON, if one is named. A wrong one on a right body is no reason to
+/// refuse it.
+fn says_json(request: &Request) -> Option<bool> {
+    let kind = request.headers().get(header::CONTENT_TYPE)?;
+    Some(kind.to_str().is_ok_and(|kind| kind.contains("json")))
 }
 
 impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        Ok(Self(read(request, JSON_LIMIT).await?))
+        read(request, JSON_LIMIT).await.map(Self)
     }
 }
 
 /// Reads a body of at most `limit` bytes. One that says beforehand that it is larger is not read.
-pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes> {
+pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     let too_large = || Error::PayloadTooLarge {
         what: "request body".to_owned(),
         limit,
@@ -55,31 +75,29 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes> {
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
+        return Err(too_large().into());
     }
-    let reading = collect(request.into_body(), limit, too_large);
-    tokio::time::timeout(TIME_LIMIT, reading)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Error::invalid(
-                "body",
-                format!("expected all of it within {} s", TIME_LIMIT.as_secs()),
-            ))
-        })
-}
-
-async fn collect(body: Body, limit: usize, too_large: impl Fn() -> Error) -> Result<Bytes> {
-    let mut stream = body.into_data_stream();
+    let mut stream = request.into_body().into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk
-            .map_err(|_| Error::invalid("body", "expected all of it; the connection broke off"))?;
+        let chunk = chunk.map_err(broken)?;
         if bytes.len() + chunk.len() > limit {
-            return Err(too_large());
+            return Err(too_large().into());
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.into())
+}
+
+fn broken(error: axum::Error) -> ApiError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if let Some(late) = error.downcast_ref::<LateBody>() {
+            return ApiError::late_body(late.limit);
+        }
+        cause = error.source();
+    }
+    Error::invalid("body", "expected all of it; the connection broke off").into()
 }
 
 /// Reads a JSON object. An error names the field, or the line and column. No body is the empty
@@ -97,7 +115,19 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         invalid(&path, error.inner())
     })?;
     deserializer.end().map_err(|error| invalid(".", &error))?;
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize::<_, Strict>(&mut deserializer)
+        .map_err(|error| unclear(&error))?;
     Ok(value)
+}
+
+/// JSON that its types do not refuse, and that has no one meaning all the same.
+fn unclear(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let path = error.path().to_string();
+    let field = if path == "." { "body" } else { &path };
+    // Of a path that is as deep as it may be, its beginning says enough.
+    let field: String = field.chars().take(200).collect();
+    Error::invalid(field, error.inner().to_string())
 }
 
 fn invalid(path: &str, error: &serde_json::Error) -> Error {

@@ -3,6 +3,8 @@
 //!
 //! A 500 tells the caller nothing but its id; the log has everything under that id.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +12,8 @@ use serde::Serialize;
 use switchboard_integration::FileFailure;
 use switchboard_model::{Environment, Error};
 use utoipa::ToSchema;
+
+use crate::limits::{HEAD_LIMIT, URI_LIMIT};
 
 /// Why a request was not done. As a response it is a status and an extension, which
 /// [`crate::layered`] turns into the body.
@@ -19,11 +23,35 @@ pub struct ApiError(Cause);
 #[derive(Debug, Clone)]
 enum Cause {
     Model(Error),
-    NoRoute { path: String },
-    NoMethod { method: Method, path: String },
-    Panicked { text: String },
+    NoRoute {
+        path: String,
+    },
+    NoMethod {
+        method: Method,
+        path: String,
+    },
+    Panicked {
+        text: String,
+    },
     TimedOut,
     File(FileFailure),
+    UnreadableHead {
+        status: StatusCode,
+    },
+    LateHead {
+        limit: Duration,
+    },
+    LateBody {
+        limit: Duration,
+    },
+    LongUri,
+    NoConnection {
+        limit: usize,
+    },
+    MediaType {
+        header: &'static str,
+        expected: &'static str,
+    },
 }
 
 impl<E: Into<Error>> From<E> for ApiError {
@@ -63,6 +91,39 @@ impl ApiError {
         Self(Cause::File(failure))
     }
 
+    /// A head that the HTTP library refuses, with its status.
+    pub(crate) fn unreadable_head(status: Option<u16>) -> Self {
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        Self(Cause::UnreadableHead {
+            status: status.unwrap_or(StatusCode::BAD_REQUEST),
+        })
+    }
+
+    /// A head that does not come to its end.
+    pub(crate) fn late_head(limit: Duration) -> Self {
+        Self(Cause::LateHead { limit })
+    }
+
+    /// A body that does not.
+    pub(crate) fn late_body(limit: Duration) -> Self {
+        Self(Cause::LateBody { limit })
+    }
+
+    /// A path and query that are too long.
+    pub(crate) fn long_uri() -> Self {
+        Self(Cause::LongUri)
+    }
+
+    /// All connections are taken.
+    pub(crate) fn no_connection(limit: usize) -> Self {
+        Self(Cause::NoConnection { limit })
+    }
+
+    /// A body of a kind that is not read here.
+    pub(crate) fn media_type(header: &'static str, expected: &'static str) -> Self {
+        Self(Cause::MediaType { header, expected })
+    }
+
     fn kind(&self) -> (StatusCode, &'static str) {
         let error = match &self.0 {
             Cause::Model(error) => error,
@@ -70,6 +131,23 @@ impl ApiError {
             Cause::NoMethod { .. } => return (StatusCode::METHOD_NOT_ALLOWED, "MethodNotFound"),
             Cause::Panicked { .. } => return (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
             Cause::TimedOut => return (StatusCode::GATEWAY_TIMEOUT, "OperationTimeout"),
+            Cause::UnreadableHead { status } => {
+                let kind = match *status {
+                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
+                        "PayloadTooLarge"
+                    }
+                    _ => "InvalidPayload",
+                };
+                return (*status, kind);
+            }
+            Cause::LateHead { .. } | Cause::LateBody { .. } => {
+                return (StatusCode::REQUEST_TIMEOUT, "OperationTimeout");
+            }
+            Cause::LongUri => return (StatusCode::URI_TOO_LONG, "PayloadTooLarge"),
+            Cause::NoConnection { .. } => return (StatusCode::SERVICE_UNAVAILABLE, "Internal"),
+            Cause::MediaType { .. } => {
+                return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType");
+            }
             Cause::File(FileFailure::NotFound) => {
                 return (StatusCode::NOT_FOUND, "ResourceNotFound");
             }
@@ -114,6 +192,26 @@ impl ApiError {
             }
             Cause::Panicked { text } => format!("a handler panicked: {text}"),
             Cause::File(failure) => failure.to_string(),
+            Cause::UnreadableHead { status } => match *status {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => format!(
+                    "headers: expected a head of at most {HEAD_LIMIT} bytes and 100 headers; send fewer"
+                ),
+                StatusCode::URI_TOO_LONG => long_uri(),
+                _ => "head: expected an HTTP/1.1 request line and headers, percent-encoded and \
+                      without control characters"
+                    .to_owned(),
+            },
+            Cause::LateHead { limit } => {
+                format!("head: expected all of it within {} s", limit.as_secs_f64())
+            }
+            Cause::LateBody { limit } => {
+                format!("body: expected all of it within {} s", limit.as_secs_f64())
+            }
+            Cause::LongUri => long_uri(),
+            Cause::NoConnection { limit } => format!(
+                "all {limit} connections are taken; close some, try again, or raise max_connections"
+            ),
+            Cause::MediaType { header, expected } => format!("{header}: expected {expected}"),
             Cause::TimedOut => {
                 "the request took too long; look whether it was done before repeating it".to_owned()
             }
@@ -150,6 +248,26 @@ pub(crate) fn render(env: &Environment, mut response: Response) -> Response {
     let Some(error) = response.extensions_mut().remove::<ApiError>() else {
         return response;
     };
+    let (status, body) = written(env, &error);
+    let mut rendered = (status, Json(body)).into_response();
+    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+        rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    if let Some(connection) = response.headers_mut().remove(header::CONNECTION) {
+        rendered
+            .headers_mut()
+            .insert(header::CONNECTION, connection);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        rendered
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    rendered
+}
+
+/// The body, made and logged.
+fn written(env: &Environment, error: &ApiError) -> (StatusCode, Body) {
     let id = error_id(env);
     let (status, kind) = error.kind();
     let details = error.details();
@@ -170,21 +288,28 @@ pub(crate) fn render(env: &Environment, mut response: Response) -> Response {
         kind,
         message,
     };
-    let mut rendered = (status, Json(body)).into_response();
-    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-        rendered.headers_mut().insert(header::ALLOW, allow);
-    }
-    if let Some(connection) = response.headers_mut().remove(header::CONNECTION) {
-        rendered
-            .headers_mut()
-            .insert(header::CONNECTION, connection);
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        rendered
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    rendered
+    (status, body)
+}
+
+/// A whole response as bytes, for a connection on which nothing was asked that could be read. It
+/// says that the connection closes.
+pub(crate) fn whole_response(env: &Environment, error: &ApiError) -> Vec<u8> {
+    let (status, body) = written(env, error);
+    let body = serde_json::to_string(&body).unwrap_or_default();
+    let retry = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 1\r\n",
+        _ => "",
+    };
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry}\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn long_uri() -> String {
+    format!("path and query: expected at most {URI_LIMIT} bytes; send less, or ask in parts")
 }
 
 /// `err_<yyyymmddhhmmss>x<8 hex>`, the form that the official client makes up itself.

@@ -5,7 +5,9 @@
 //! show its picture. What never happens here: a file from outside run by a browser as a page of ours.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,6 +15,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use switchboard_integration::{FileAnswer, FileRequest, Files};
 use switchboard_model::IntegrationId;
 
@@ -42,14 +47,15 @@ impl FileSources {
     }
 }
 
-pub(crate) fn router<S>(sources: FileSources) -> Router<S> {
+/// Files that bring nothing for as long as `stall` are cut off.
+pub(crate) fn router<S>(sources: FileSources, stall: Duration) -> Router<S> {
     Router::new()
         .route("/files/{integration}/{*rest}", get(open))
-        .with_state(sources)
+        .with_state((sources, stall))
 }
 
 async fn open(
-    State(sources): State<FileSources>,
+    State((sources, stall)): State<(FileSources, Duration)>,
     Segments(path): Segments<HashMap<String, String>>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -64,7 +70,8 @@ async fn open(
         range: range.and_then(|range| Some(range.to_str().ok()?.to_owned())),
     };
     let opened = files.open(asked).await;
-    opened.map(answer).map_err(ApiError::file)
+    let opened = opened.map_err(ApiError::file)?;
+    Ok(answer(opened, stall))
 }
 
 /// What follows the integration, undecoded.
@@ -73,12 +80,12 @@ fn rest(path: &str) -> &str {
     after.split_once('/').map_or("", |(_, rest)| rest)
 }
 
-fn answer(answer: FileAnswer) -> Response {
+fn answer(answer: FileAnswer, stall: Duration) -> Response {
     let status = match answer.content_range {
         Some(_) => StatusCode::PARTIAL_CONTENT,
         None => StatusCode::OK,
     };
-    let mut response = (status, Body::from_stream(answer.body)).into_response();
+    let mut response = (status, Body::from_stream(moving(answer.body, stall))).into_response();
     let headers = response.headers_mut();
     let mut set = |name, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -108,9 +115,33 @@ fn answer(answer: FileAnswer) -> Response {
     response
 }
 
+/// The bytes, as long as they come.
+fn moving(
+    body: BoxStream<'static, io::Result<Bytes>>,
+    stall: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    futures::stream::unfold(body, move |mut body| async move {
+        let chunk = match tokio::time::timeout(stall, body.next()).await {
+            Ok(chunk) => chunk?,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        Some((chunk, body))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_brings_nothing_ends() {
+        let first = futures::stream::iter([Ok(Bytes::from_static(b"a"))]);
+        let body = first.chain(futures::stream::pending()).boxed();
+        let mut body = Box::pin(moving(body, Duration::from_millis(10)));
+        assert_eq!(body.next().await.unwrap().unwrap(), "a");
+        let error = body.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 
     #[test]
     fn what_follows_the_integration_is_handed_on_as_it_came() {

@@ -1,5 +1,5 @@
 //! Health: `/healthz` answers while the process works and tells how the channels are; `/readyz`
-//! answers 200 only when work is taken and a write really gets through.
+//! answers 200 only when work is taken and a write really gets through. `/` says what this is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +36,16 @@ impl Readiness {
 }
 
 #[derive(Serialize)]
+struct Product {
+    name: &'static str,
+    version: &'static str,
+    api: &'static str,
+    docs: &'static str,
+    openapi: &'static str,
+    health: &'static str,
+}
+
+#[derive(Serialize)]
 struct Healthy {
     status: &'static str,
     integrations: BTreeMap<IntegrationId, String>,
@@ -50,9 +60,22 @@ struct Ready {
 
 pub(crate) fn router<S>(api: Api) -> Router<S> {
     Router::new()
+        .route("/", get(product))
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .with_state(api)
+}
+
+/// For whoever opens the address to see whether it is the right one.
+async fn product() -> Json<Product> {
+    Json(Product {
+        name: "Switchboard",
+        version: env!("CARGO_PKG_VERSION"),
+        api: "/v1/chat",
+        docs: "/docs",
+        openapi: "/openapi.json",
+        health: "/healthz",
+    })
 }
 
 async fn healthy(State(api): State<Api>) -> Json<Healthy> {

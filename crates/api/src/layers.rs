@@ -2,6 +2,7 @@
 //! request without end, and no body left unread.
 
 use std::any::Any;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +17,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::{FutureExt, Stream, StreamExt};
 use switchboard_model::Environment;
+use tokio::time::Sleep;
 use tracing::Instrument;
 
 use crate::error::{self, ApiError};
+use crate::limits::{Limits, URI_LIMIT};
 
-/// The longest a request may take, without the rest of a body that nobody wants.
-const TIME_LIMIT: Duration = Duration::from_mins(1);
 /// How much of an unwanted body is read, in bytes, so that its sender gets to read the answer.
 const DRAIN_LIMIT: usize = 64 << 20;
 /// How long.
@@ -30,19 +31,23 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Routes with everything that holds for all of them. [`ApiError`]s become bodies here.
 ///
 /// One layer, since each further one would copy the whole of what it wraps for each request.
-pub fn layered(routes: Router, env: Environment) -> Router {
-    routes.layer(middleware::from_fn_with_state(env, answer))
+pub fn layered(routes: Router, env: Environment, limits: Limits) -> Router {
+    routes.layer(middleware::from_fn_with_state((env, limits), answer))
 }
 
 /// The span names the route, not the path: the path of a webhook is a secret.
-async fn answer(State(env): State<Environment>, request: Request, next: Next) -> Response {
+async fn answer(
+    State((env, limits)): State<(Environment, Limits)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!("request", method = %request.method(), route);
     let answering = async {
-        let response = error::render(&env, drained(request, next).await);
+        let response = error::render(&env, within(request, next, limits).await);
         tracing::debug!(status = response.status().as_u16(), "answered");
         response
     };
@@ -53,9 +58,19 @@ async fn answer(State(env): State<Environment>, request: Request, next: Next) ->
     }
 }
 
+/// The answer, if the request's head is as it must be.
+async fn within(request: Request, next: Next, limits: Limits) -> Response {
+    let uri = request.uri();
+    let length = uri.path_and_query().map_or(0, |both| both.as_str().len());
+    if length > URI_LIMIT {
+        return ApiError::long_uri().into_response();
+    }
+    drained(request, next, limits).await
+}
+
 /// What the handler answers; in its place, that it panicked or took too long.
-async fn guarded(request: Request, next: Next) -> Response {
-    let handled = tokio::time::timeout(TIME_LIMIT, next.run(request));
+async fn guarded(request: Request, next: Next, limit: Duration) -> Response {
+    let handled = tokio::time::timeout(limit, next.run(request));
     // Nothing that a handler holds is looked at after it panicked, but for what is behind a lock.
     match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(response)) => response,
@@ -79,9 +94,9 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Reads what a handler left of its body and throws it away. Without, the connection would be
 /// closed under a client that still sends, and it would see a broken pipe instead of the answer.
-async fn drained(request: Request, next: Next) -> Response {
+async fn drained(request: Request, next: Next, limits: Limits) -> Response {
     if request.body().is_end_stream() {
-        return guarded(request, next).await;
+        return guarded(request, next, limits.request).await;
     }
     let (parts, body) = request.into_parts();
     let waits = waits_for_continue(&parts.headers);
@@ -89,16 +104,22 @@ async fn drained(request: Request, next: Next) -> Response {
     let lent = Lent {
         body: Some(body.into_data_stream()),
         touched: false,
+        is_late: false,
+        late: Box::pin(tokio::time::sleep(limits.read)),
+        limit: limits.read,
         rest: Arc::clone(&rest),
     };
     let request = Request::from_parts(parts, Body::from_stream(lent));
-    let mut response = guarded(request, next).await;
+    let mut response = guarded(request, next, limits.request).await;
 
-    let Rest { body, touched } =
-        std::mem::take(&mut *rest.lock().unwrap_or_else(PoisonError::into_inner));
+    let Rest {
+        body,
+        touched,
+        is_late,
+    } = std::mem::take(&mut *rest.lock().unwrap_or_else(PoisonError::into_inner));
     if let Some(body) = body {
         // A client that waits for `100 Continue` sends nothing until it is asked: do not ask.
-        let ended = (touched || !waits) && read_to_end(body).await;
+        let ended = !is_late && (touched || !waits) && read_to_end(body).await;
         if !ended {
             response
                 .headers_mut()
@@ -137,12 +158,23 @@ async fn read_to_end(mut body: BodyDataStream) -> bool {
 struct Rest {
     body: Option<BodyDataStream>,
     touched: bool,
+    is_late: bool,
 }
 
-/// A body that comes back when the handler is done with it.
+/// A body did not come to its end in time.
+#[derive(Debug, thiserror::Error)]
+#[error("expected all of the body within {} s", limit.as_secs_f64())]
+pub(crate) struct LateBody {
+    pub(crate) limit: Duration,
+}
+
+/// A body that comes back when the handler is done with it, and ends when its time is over.
 struct Lent {
     body: Option<BodyDataStream>,
     touched: bool,
+    late: Pin<Box<Sleep>>,
+    is_late: bool,
+    limit: Duration,
     rest: Arc<Mutex<Rest>>,
 }
 
@@ -155,6 +187,12 @@ impl Stream for Lent {
             return Poll::Ready(None);
         };
         let polled = body.poll_next_unpin(context);
+        if polled.is_pending() && self.late.as_mut().poll(context).is_ready() {
+            // Nobody waits for the rest: that would be as long again.
+            self.is_late = true;
+            let limit = self.limit;
+            return Poll::Ready(Some(Err(axum::Error::new(LateBody { limit }))));
+        }
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.body = None;
         }
@@ -167,6 +205,7 @@ impl Drop for Lent {
         *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Rest {
             body: self.body.take(),
             touched: self.touched,
+            is_late: self.is_late,
         };
     }
 }

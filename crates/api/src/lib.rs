@@ -19,11 +19,15 @@ mod explain;
 mod files;
 mod health;
 mod layers;
+mod limits;
 mod openapi;
 mod page;
 mod path;
+mod percent;
 mod query;
 mod runtime;
+mod server;
+mod strict;
 mod webhook;
 
 use std::sync::Arc;
@@ -37,7 +41,9 @@ pub use actions::ActionRegistry;
 pub use files::FileSources;
 pub use health::Readiness;
 pub use layers::layered;
+pub use limits::{HEAD_LIMIT, Limits, URI_LIMIT};
 pub use openapi::document;
+pub use server::serve;
 pub use webhook::Webhooks;
 
 use crate::error::ApiError;
@@ -57,11 +63,13 @@ pub struct Api {
     pub readiness: Readiness,
     /// Who explains updates.
     pub explain: Arc<dyn Explain>,
+    /// What callers are held to.
+    pub limits: Limits,
 }
 
 /// All public routes, with their layers.
 pub fn router(api: Api) -> Router {
-    let env = api.engine.env().clone();
+    let (env, limits) = (api.engine.env().clone(), api.limits);
     let routes = Router::new()
         .merge(runtime::router(api.engine.clone(), api.actions.clone()))
         .nest(
@@ -69,12 +77,12 @@ pub fn router(api: Api) -> Router {
             explain::router(api.engine.clone(), Arc::clone(&api.explain)),
         )
         .merge(webhook::router(api.webhooks.clone()))
-        .merge(files::router(api.files.clone()))
+        .merge(files::router(api.files.clone(), limits.stall))
         .merge(openapi::router())
         .merge(health::router(api))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method);
-    layered(routes, env)
+    layered(routes, env, limits)
 }
 
 async fn no_route(request: Request) -> ApiError {

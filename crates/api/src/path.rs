@@ -9,6 +9,7 @@ use switchboard_engine::wire;
 use switchboard_model::{Error, Kind, Result, UserId};
 
 use crate::error::ApiError;
+use crate::percent;
 
 /// The variable parts of a path, decoded one by one.
 pub(crate) struct Segments<T>(pub(crate) T);
@@ -17,9 +18,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let is_encoded = percent::decode(parts.uri.path()).is_some();
         match Path::from_request_parts(parts, state).await {
-            Ok(Path(value)) => Ok(Self(value)),
-            Err(_) => Err(ApiError::no_route(parts.uri.path())),
+            Ok(Path(value)) if is_encoded => Ok(Self(value)),
+            _ => Err(ApiError::no_route(parts.uri.path())),
         }
     }
 }

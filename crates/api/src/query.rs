@@ -7,12 +7,13 @@ use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use percent_encoding::percent_decode;
+use serde::de::DeserializeOwned;
 use switchboard_engine::wire;
 use switchboard_model::{ConversationId, Error, Result, Tags, Timestamp, UserId};
 use switchboard_store::{SortField, SortOrder};
 
 use crate::error::ApiError;
+use crate::percent;
 
 /// The most values of one array.
 const ARRAY_LIMIT: usize = 100;
@@ -25,6 +26,27 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Ok(Self::parse(parts.uri.query().unwrap_or_default())?)
+    }
+}
+
+/// Parameters read as `T`, of a route that is no operation of the platform's.
+pub(crate) struct Parameters<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Query::parse(parts.uri.query().unwrap_or_default())?;
+        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        read.map(|query| Self(query.0)).map_err(|rejection| {
+            let text = rejection.body_text();
+            // Its own words come first, then the parameter's name.
+            let said = text
+                .split_once(": ")
+                .map_or(text.as_str(), |(_, said)| said);
+            let (parameter, expected) = said.split_once(": ").unwrap_or(("(any)", said));
+            invalid(parameter, expected).into()
+        })
     }
 }
 
@@ -187,11 +209,7 @@ fn invalid(parameter: &str, expected: &str) -> Error {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    percent_decode(spaced.as_bytes())
-        .decode_utf8()
-        .ok()
-        .map(Cow::into_owned)
+    percent::decode(&text.replace('+', " ")).map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -243,6 +261,8 @@ mod tests {
                 "{raw}: {error}"
             );
         }
-        assert!(Query::parse("a=%ff").is_err());
+        for raw in ["a=%ff", "a=%zz", "a=%4", "%=1", "a=%"] {
+            assert!(Query::parse(raw).is_err(), "{raw}");
+        }
     }
 }

@@ -19,6 +19,14 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
+/// How many files and connections this process may be allowed to open.
+pub(crate) fn file_limit() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
+}
+
 struct SystemClock;
 
 impl Clock for SystemClock {

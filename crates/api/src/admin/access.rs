@@ -1,14 +1,17 @@
 //! Bots, tokens and integrations.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Condition;
 use switchboard_engine::access::{BUILT_IN, Install};
 use switchboard_model::{Bot, BotId, Error, Integration, Kind, Token};
 
 use super::{Admin, BotQuery, parse};
+use crate::body::JsonBody;
 use crate::error::ApiError;
+use crate::path::Segments;
+use crate::query::Parameters;
 
 pub(super) type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -38,7 +41,7 @@ pub(super) struct NewBotAnswer {
 
 pub(super) async fn create_bot(
     State(admin): State<Admin>,
-    Json(body): Json<NewBotBody>,
+    JsonBody(body): JsonBody<NewBotBody>,
 ) -> Answer<NewBotAnswer> {
     check_name(&admin, &body.name, None).await?;
     let new = admin
@@ -62,7 +65,7 @@ pub(super) struct Tokens {
 
 pub(super) async fn list_tokens(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Answer<Tokens> {
     let bot = admin.bot(&query).await?;
     Ok(Json(Tokens {
@@ -84,8 +87,8 @@ pub(super) struct NewTokenAnswer {
 
 pub(super) async fn create_token(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<NewTokenBody>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<NewTokenBody>,
 ) -> Answer<NewTokenAnswer> {
     let bot = admin.bot(&query).await?;
     let integration = match body.integration.as_deref() {
@@ -111,8 +114,8 @@ pub(super) async fn create_token(
 
 pub(super) async fn revoke_token(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Path(id): Path<String>,
+    Parameters(query): Parameters<BotQuery>,
+    Segments(id): Segments<String>,
 ) -> Answer<Token> {
     let bot = admin.bot(&query).await?;
     let now = admin.engine.env().now();
@@ -143,7 +146,7 @@ pub(super) struct ShownIntegration {
 
 pub(super) async fn list_integrations(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Answer<Integrations> {
     let bot = admin.bot(&query).await?;
     let health = admin.engine.health().all();
@@ -172,8 +175,8 @@ pub(super) struct TelegramBody {
 /// Gives the bot's Telegram integration a token, or installs one more under another alias.
 pub(super) async fn add_telegram(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<TelegramBody>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<TelegramBody>,
 ) -> Answer<Integration> {
     let bot = admin.bot(&query).await?;
     let alias = body.alias.as_deref().unwrap_or("telegram");

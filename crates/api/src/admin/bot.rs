@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_model::{Bot, Error, Integration, Kind, Token};
 
 use super::access::check_name;
 use super::{Admin, BotQuery, parse};
+use crate::body::JsonBody;
 use crate::error::ApiError;
+use crate::path::Segments;
+use crate::query::Parameters;
 
 #[derive(Serialize)]
 pub(super) struct ShownBot {
@@ -21,7 +24,7 @@ pub(super) struct ShownBot {
 
 pub(super) async fn show_bot(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Result<Json<ShownBot>, ApiError> {
     let id = admin.bot(&query).await?;
     let (store, now) = (admin.engine.store(), admin.engine.env().now());
@@ -41,8 +44,8 @@ pub(super) struct RenameBody {
 
 pub(super) async fn rename_bot(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<RenameBody>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<RenameBody>,
 ) -> Result<Json<Bot>, ApiError> {
     let id = admin.bot(&query).await?;
     check_name(&admin, &body.name, Some(id)).await?;
@@ -71,9 +74,9 @@ pub(super) struct RotateAnswer {
 
 pub(super) async fn rotate_token(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<RotateBody>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<RotateBody>,
 ) -> Result<Json<RotateAnswer>, ApiError> {
     let bot = admin.bot(&query).await?;
     let overlap = Duration::from_secs(body.overlap_seconds);

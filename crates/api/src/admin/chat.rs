@@ -1,7 +1,7 @@
 //! The terminal's way in: the same ingest as any channel's.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use switchboard_engine::{ExternalThread, ExternalUser, IncomingMessage, Update, UpdateContent};
@@ -9,7 +9,9 @@ use switchboard_model::{ConversationId, Error, Json as Payload, Kind, MessageId,
 use switchboard_store::Ingested;
 
 use super::{Admin, BotQuery};
+use crate::body::JsonBody;
 use crate::error::ApiError;
+use crate::query::Parameters;
 
 /// Something typed at a terminal.
 #[derive(Deserialize)]
@@ -32,8 +34,8 @@ pub(super) struct SayAnswer {
 
 pub(super) async fn say(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<SayBody>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<SayBody>,
 ) -> Result<Json<SayAnswer>, ApiError> {
     let bot = admin.bot(&query).await?;
     let integration = admin

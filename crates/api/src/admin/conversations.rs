@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::wire::user_id;
 use switchboard_model::{BotId, Conversation, ConversationId, Error, Kind, Message};
@@ -15,8 +15,11 @@ use switchboard_store::{
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Admin, BotQuery, parse};
+use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::explain::named;
+use crate::path::Segments;
+use crate::query::Parameters;
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -49,7 +52,7 @@ pub(super) struct Next {
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Query(query): Query<ListQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Conversations> {
     let bot = admin.bot(&query.bot).await?;
     let after = query.at.zip(query.row).map(|(at, row)| Cursor { at, row });
@@ -98,8 +101,8 @@ struct Said {
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(query): Query<ListQuery>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Shown> {
     let store = admin.engine.store();
     let bot = admin.bot(&query.bot).await?;
@@ -144,8 +147,8 @@ pub(super) async fn show(
 
 pub(super) async fn reset(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(query): Query<BotQuery>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Answer<Conversation> {
     let bot = admin.bot(&query).await?;
     let id = conversation_id(&id)?;
@@ -162,8 +165,8 @@ pub(super) struct ThreadBody {
 
 pub(super) async fn reset_thread(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<ThreadBody>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<ThreadBody>,
 ) -> Answer<Conversation> {
     let bot = admin.bot(&query).await?;
     let integration = named(&admin.engine, bot, &body.integration).await?;
@@ -225,8 +228,8 @@ pub(super) struct Followed {
 
 pub(super) async fn messages(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(query): Query<FollowQuery>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<FollowQuery>,
 ) -> Answer<Followed> {
     let bot = admin.bot(&query.bot).await?;
     let conversation = find(&admin, bot, &id).await?.id;

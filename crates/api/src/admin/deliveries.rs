@@ -1,7 +1,7 @@
 //! What could not be delivered: kept, visible and replayable.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_model::{Error, Kind};
 use switchboard_store::{DeliveryRecord, DeliveryRecordStatus, PageRequest};
@@ -9,6 +9,8 @@ use switchboard_store::{DeliveryRecord, DeliveryRecordStatus, PageRequest};
 use super::conversations::{conversation_id, limit};
 use super::{Admin, BotQuery, parse};
 use crate::error::ApiError;
+use crate::path::Segments;
+use crate::query::Parameters;
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
@@ -26,7 +28,7 @@ pub(super) struct Deliveries {
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Query(query): Query<ListQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Deliveries>, ApiError> {
     let bot = admin.bot(&query.bot).await?;
     let conversation = query
@@ -50,8 +52,8 @@ pub(super) async fn list(
 
 pub(super) async fn replay(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(query): Query<BotQuery>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Result<Json<DeliveryRecord>, ApiError> {
     let bot = admin.bot(&query).await?;
     let now = admin.engine.env().now();

@@ -1,7 +1,7 @@
 //! One integration: showing it, switching it on and off, and explaining an update of its.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use switchboard_engine::{Condition, Explanation};
 use switchboard_model::{Error, Integration, Kind};
@@ -9,8 +9,11 @@ use switchboard_store::IntegrationChange;
 
 use super::{Admin, BotQuery};
 use crate::body;
+use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::explain::{UPDATE_LIMIT, named};
+use crate::path::Segments;
+use crate::query::Parameters;
 
 #[derive(Serialize)]
 pub(super) struct Shown {
@@ -23,8 +26,8 @@ pub(super) struct Shown {
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(name): Path<String>,
-    Query(query): Query<BotQuery>,
+    Segments(name): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Result<Json<Shown>, ApiError> {
     let bot = admin.bot(&query).await?;
     let integration = named(&admin.engine, bot, &name).await?;
@@ -50,9 +53,9 @@ pub(super) struct ActiveBody {
 
 pub(super) async fn set_active(
     State(admin): State<Admin>,
-    Path(name): Path<String>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<ActiveBody>,
+    Segments(name): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<ActiveBody>,
 ) -> Result<Json<Integration>, ApiError> {
     let bot = admin.bot(&query).await?;
     let integration = named(&admin.engine, bot, &name).await?;
@@ -82,8 +85,8 @@ pub(super) async fn set_active(
 
 pub(super) async fn explain(
     State(admin): State<Admin>,
-    Path(name): Path<String>,
-    Query(query): Query<BotQuery>,
+    Segments(name): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
     request: Request,
 ) -> Result<Json<Explanation>, ApiError> {
     let bot = admin.bot(&query).await?;

@@ -1,13 +1,15 @@
 //! One message: where it is, and delivering it again.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::Serialize;
 use switchboard_model::{Error, Kind, Message};
 use switchboard_store::DeliveryRecord;
 
 use super::{Admin, BotQuery, parse};
 use crate::error::ApiError;
+use crate::path::Segments;
+use crate::query::Parameters;
 
 /// A message with its deliveries, oldest first.
 #[derive(Serialize)]
@@ -18,8 +20,8 @@ pub(super) struct Shown {
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(query): Query<BotQuery>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Result<Json<Shown>, ApiError> {
     let bot = admin.bot(&query).await?;
     let message = parse(Kind::Message, &id)?;
@@ -35,8 +37,8 @@ pub(super) async fn show(
 
 pub(super) async fn retry(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(query): Query<BotQuery>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
 ) -> Result<Json<DeliveryRecord>, ApiError> {
     let bot = admin.bot(&query).await?;
     let now = admin.engine.env().now();

@@ -30,6 +30,7 @@ use switchboard_integration::{Explain, Replay};
 use switchboard_model::{BotId, Error, Integration, Kind, Result};
 
 use crate::error::ApiError;
+use crate::limits::Limits;
 
 pub use doctor::{Check, Doctor, Verdict};
 
@@ -58,6 +59,8 @@ pub struct Admin {
     pub replay: Arc<dyn Replay>,
     /// The run secret.
     pub secret: Arc<str>,
+    /// What callers are held to.
+    pub limits: Limits,
 }
 
 /// Which bot a command means.
@@ -68,7 +71,7 @@ struct BotQuery {
 
 /// The routes.
 pub fn router(admin: Admin) -> Router {
-    let env = admin.engine.env().clone();
+    let (env, limits) = (admin.engine.env().clone(), admin.limits);
     let routes = Router::new()
         .route("/bots", get(access::list_bots).post(access::create_bot))
         .route("/doctor", get(doctor::checks))
@@ -98,9 +101,11 @@ pub fn router(admin: Admin) -> Router {
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/replay", post(deliveries::replay))
         .route("/chat", post(chat::say))
+        .fallback(crate::no_route)
+        .method_not_allowed_fallback(crate::no_method)
         .layer(middleware::from_fn_with_state(admin.clone(), admit))
         .with_state(admin);
-    crate::layered(Router::new().nest("/local", routes), env)
+    crate::layered(Router::new().nest("/local", routes), env, limits)
 }
 
 async fn admit(State(admin): State<Admin>, request: Request, next: Next) -> Response {

@@ -1,7 +1,7 @@
 //! Integrations whose threads a script maps: installed, changed, tried out.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use switchboard_engine::access::Install;
@@ -11,6 +11,8 @@ use switchboard_script::{Limits, Origin, Script};
 
 use super::access::{Answer, check_alias};
 use super::{Admin, BotQuery};
+use crate::body::JsonBody;
+use crate::query::Parameters;
 
 /// The platforms whose threads a script can map, with the channel that has them.
 const PLATFORMS: [(&str, &str); 1] = [("telegram", "channel")];
@@ -38,8 +40,8 @@ pub(super) struct ScriptAnswer {
 /// Installs an integration with a script, or gives the one of that alias another script.
 pub(super) async fn add(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<ScriptBody>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<ScriptBody>,
 ) -> Answer<ScriptAnswer> {
     let bot = admin.bot(&query).await?;
     let Some((platform, _)) = PLATFORMS.iter().find(|(name, _)| *name == body.channel) else {
@@ -115,8 +117,8 @@ pub(super) struct CallAnswer {
 /// Runs one function of a script, as the channel would for a thread of that id.
 pub(super) async fn call(
     State(admin): State<Admin>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<CallBody>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<CallBody>,
 ) -> Answer<CallAnswer> {
     let bot = admin.bot(&query).await?;
     let name = &body.integration;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_integration::Replayed;
 use switchboard_model::{EventId, EventPayload, Integration, Kind, Result, Timestamp};
@@ -11,7 +11,10 @@ use switchboard_store::Unmapped;
 
 use super::access::Answer;
 use super::{Admin, BotQuery, parse};
+use crate::body::JsonBody;
 use crate::explain::named;
+use crate::path::Segments;
+use crate::query::Parameters;
 
 /// How many updates an answer speaks of at most.
 const PAGE: usize = 100;
@@ -44,8 +47,8 @@ struct Shown {
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Path(name): Path<String>,
-    Query(query): Query<ListQuery>,
+    Segments(name): Segments<String>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Listed> {
     let bot = admin.bot(&BotQuery { bot: query.bot }).await?;
     let integration = named(&admin.engine, bot, &name).await?;
@@ -126,9 +129,9 @@ struct Told {
 /// Takes what waits, first come first: all, as far as the time of one request goes, or one.
 pub(super) async fn replay(
     State(admin): State<Admin>,
-    Path(name): Path<String>,
-    Query(query): Query<BotQuery>,
-    Json(body): Json<ReplayBody>,
+    Segments(name): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
+    JsonBody(body): JsonBody<ReplayBody>,
 ) -> Answer<ReplayAnswer> {
     let bot = admin.bot(&query).await?;
     let integration = named(&admin.engine, bot, &name).await?;

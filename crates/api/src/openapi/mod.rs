@@ -41,8 +41,8 @@ The runtime API of Switchboard. It speaks the wire protocol of the official clie
 
 Every request names its bot in the header `x-bot-id` and carries that bot's token. With \
 `x-integration-id` the caller is that integration of the bot: it sees what is its own, and its tags \
-by their bare names. Bodies are JSON whatever their content type says, at most 1 MB; unknown fields \
-and parameters are ignored.
+by their bare names. Bodies are JSON objects whatever their content type says, at most 1 MB and 128 \
+levels, and no object has a name twice; unknown fields and parameters are ignored.
 
 An error is an object `{id, code, type, message}`: `code` is the status, `type` is what the official \
 client goes by, `message` says what to do next, and the server's log says more under `id`.";

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use crate::error::Body;
 
 /// Status, name in the document, meaning.
-const ERRORS: [(&str, &str, &str); 9] = [
+const ERRORS: [(&str, &str, &str); 13] = [
     (
         "400",
         "Invalid",
@@ -33,11 +33,23 @@ const ERRORS: [(&str, &str, &str); 9] = [
         "There is no such object, or the caller may not see it (`ResourceNotFound`).",
     ),
     (
+        "408",
+        "Late",
+        "The body did not come in time. Nothing was done.",
+    ),
+    (
         "409",
         "Conflict",
         "Something of the kind exists (`AlreadyExists`). Nothing was done.",
     ),
     ("413", "TooLarge", "The body or payload is over its limit."),
+    ("414", "LongPath", "Path and query are over their limit."),
+    (
+        "415",
+        "MediaType",
+        "The body is compressed, or says that it is no JSON and is none.",
+    ),
+    ("431", "LargeHead", "The headers are over their limit."),
     (
         "500",
         "Internal",
@@ -73,7 +85,7 @@ pub(super) fn of_operation(
         .into_iter()
         .filter(move |(status, ..)| match *status {
             "404" => addressed,
-            "409" | "413" => has_body,
+            "408" | "409" | "413" | "415" => has_body,
             _ => true,
         })
         .map(|(status, name, _)| (status, name))

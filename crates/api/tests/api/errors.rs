@@ -64,7 +64,6 @@ async fn unknown_routes_and_methods_are_errors_of_the_same_shape() {
     let world = World::new().await;
     let bot = world.bot();
     for path in [
-        "/",
         "/v1",
         "/v1/chat",
         "/v1/chat/planets",

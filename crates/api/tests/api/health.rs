@@ -27,6 +27,18 @@ async fn health_tells_how_the_channels_are_and_asks_for_no_token() {
 }
 
 #[tokio::test]
+async fn the_root_says_what_this_is_and_where_to_go_on() {
+    let world = World::new().await;
+    let anyone = world.bot().without("authorization");
+    let product = anyone.send("GET", "/", "").await.ok().body;
+    assert_eq!(product["name"], "Switchboard");
+    for way in ["docs", "openapi", "health"] {
+        let path = product[way].as_str().unwrap();
+        anyone.send("GET", path, "").await.ok();
+    }
+}
+
+#[tokio::test]
 async fn ready_means_that_work_is_taken_and_writes_get_through() {
     let world = World::new().await;
     let anyone = world.bot().without("authorization");

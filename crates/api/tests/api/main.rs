@@ -16,6 +16,7 @@ mod health;
 mod messages;
 mod openapi;
 mod reading;
+mod server;
 mod states;
 mod support;
 mod tags;

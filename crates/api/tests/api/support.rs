@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use switchboard_api::{ActionRegistry, Api, FileSources, Readiness, Webhooks, router};
+use switchboard_api::{ActionRegistry, Api, FileSources, Limits, Readiness, Webhooks, router};
 use switchboard_engine::access::{Install, NewBot};
 use switchboard_engine::{
     Definition, Engine, Explanation, IncomingEvent, Update, UpdateContent, Vault,
@@ -83,6 +83,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&dir.path().join("switchboard.db")).unwrap();
         let (env, clock) = testing::environment(7);
@@ -104,6 +108,7 @@ impl World {
             actions: actions.clone(),
             readiness: readiness.clone(),
             explain: Arc::new(NoUpdates(engine.clone())),
+            limits,
         });
         Self {
             engine,
@@ -136,6 +141,7 @@ impl World {
             actions: self.actions.clone(),
             readiness: self.readiness.clone(),
             explain: Arc::new(NoUpdates(self.engine.clone())),
+            limits: Limits::default(),
         });
     }
 
@@ -176,6 +182,27 @@ impl World {
             router: self.router.clone(),
             headers,
         }
+    }
+
+    /// How many rows each table has.
+    pub(crate) fn rows(&self) -> std::collections::BTreeMap<String, i64> {
+        let database = rusqlite::Connection::open(self.dir.path().join("switchboard.db")).unwrap();
+        let mut tables = database
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            .unwrap();
+        let names: Vec<String> = tables
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let count = |name: &String| {
+            let question = format!("SELECT count(*) FROM \"{name}\"");
+            database.query_row(&question, [], |row| row.get(0)).unwrap()
+        };
+        names
+            .iter()
+            .map(|name| (name.clone(), count(name)))
+            .collect()
     }
 
     pub(crate) fn bot_id(&self) -> String {

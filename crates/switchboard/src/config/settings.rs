@@ -126,6 +126,35 @@ pub(crate) struct Settings {
     )]
     pub(crate) encryption_key: Option<SecretString>,
 
+    /// How many connections may be open at a time [default: 4096, or a quarter of the open files
+    /// that the system allows]
+    #[arg(
+        long,
+        global = true,
+        env = "SWITCHBOARD_MAX_CONNECTIONS",
+        value_name = "NUMBER"
+    )]
+    pub(crate) max_connections: Option<u64>,
+
+    /// How long a request's headers may take to come, and how long its body, in seconds
+    /// [default: 30]
+    #[arg(
+        long,
+        global = true,
+        env = "SWITCHBOARD_READ_TIMEOUT",
+        value_name = "SECONDS"
+    )]
+    pub(crate) read_timeout: Option<u64>,
+
+    /// How long a connection stays open on which nothing is asked, in seconds [default: 150]
+    #[arg(
+        long,
+        global = true,
+        env = "SWITCHBOARD_IDLE_TIMEOUT",
+        value_name = "SECONDS"
+    )]
+    pub(crate) idle_timeout: Option<u64>,
+
     /// What to log on standard error: error, warn, info, debug, or a tracing filter [default: info]
     #[arg(long, global = true, env = "SWITCHBOARD_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -193,6 +222,9 @@ impl Settings {
             public_url: self.public_url.or(other.public_url),
             token: self.token.or(other.token),
             encryption_key: self.encryption_key.or(other.encryption_key),
+            max_connections: self.max_connections.or(other.max_connections),
+            read_timeout: self.read_timeout.or(other.read_timeout),
+            idle_timeout: self.idle_timeout.or(other.idle_timeout),
             log: self.log.or(other.log),
             file: self.file,
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use switchboard_api::Limits;
 use switchboard_engine::Vault;
 use switchboard_engine::access::MIN_TOKEN_LEN;
 use switchboard_store_postgres::MISSING;
@@ -40,6 +41,9 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<Url>,
     pub(crate) token: Option<SecretString>,
     pub(crate) encryption_key: Option<SecretString>,
+    pub(crate) max_connections: usize,
+    pub(crate) read_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
     pub(crate) log: String,
 }
 
@@ -63,6 +67,9 @@ impl Config {
             public_url: url("public_url", settings.public_url.as_deref())?,
             token: given(settings.token),
             encryption_key: given(settings.encryption_key),
+            max_connections: connections(settings.max_connections)?,
+            read_timeout: seconds("read_timeout", settings.read_timeout, 30, 1..=3_600)?,
+            idle_timeout: seconds("idle_timeout", settings.idle_timeout, 150, 1..=86_400)?,
             log: settings
                 .log
                 .filter(|log| !log.is_empty())
@@ -120,6 +127,16 @@ impl Config {
         Ok(())
     }
 
+    /// What callers of the server are held to.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            connections: self.max_connections,
+            read: self.read_timeout,
+            idle: self.idle_timeout,
+            ..Limits::default()
+        }
+    }
+
     /// Names and values for people, secrets masked.
     pub(crate) fn shown(&self) -> Vec<(&'static str, Option<String>)> {
         let masked = |secret: &Option<SecretString>| secret.as_ref().map(|_| "********".to_owned());
@@ -152,6 +169,15 @@ impl Config {
             ("public_url", self.public_url.as_ref().map(shown_url)),
             ("token", masked(&self.token)),
             ("encryption_key", masked(&self.encryption_key)),
+            ("max_connections", Some(self.max_connections.to_string())),
+            (
+                "read_timeout",
+                Some(self.read_timeout.as_secs().to_string()),
+            ),
+            (
+                "idle_timeout",
+                Some(self.idle_timeout.as_secs().to_string()),
+            ),
             ("log", Some(self.log.clone())),
         ]
     }
@@ -224,6 +250,20 @@ fn url(name: &str, text: Option<&str>) -> Result<Option<Url>, Failure> {
             "{name}: expected a URL such as https://bot.example.com/path"
         ))
     })
+}
+
+/// Nothing said, it is what leaves bots and channels their part of the open files.
+fn connections(given: Option<u64>) -> Result<usize, Failure> {
+    let Some(given) = given else {
+        let quarter = crate::system::file_limit() / 4;
+        return Ok(Limits::default().connections.min(quarter).max(1));
+    };
+    usize::try_from(given)
+        .ok()
+        .filter(|given| (1..=1_000_000).contains(given))
+        .ok_or_else(|| {
+            Failure::Config("max_connections: expected a number from 1 to 1000000".to_owned())
+        })
 }
 
 fn seconds(
@@ -359,6 +399,27 @@ mod tests {
                     ..Settings::default()
                 },
                 "retry_for",
+            ),
+            (
+                Settings {
+                    max_connections: Some(0),
+                    ..Settings::default()
+                },
+                "max_connections",
+            ),
+            (
+                Settings {
+                    read_timeout: Some(0),
+                    ..Settings::default()
+                },
+                "read_timeout",
+            ),
+            (
+                Settings {
+                    idle_timeout: Some(86_401),
+                    ..Settings::default()
+                },
+                "idle_timeout",
             ),
         ] {
             let error = Config::load(settings).unwrap_err().to_string();

@@ -102,6 +102,7 @@ impl Local {
             channels,
             replay,
             secret: SECRET.into(),
+            limits: config.limits(),
         };
         Ok(Self {
             router: admin::router(admin),

@@ -5,8 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt;
 use switchboard_api::admin::{self, Admin};
 use switchboard_api::{Api, Readiness};
 use switchboard_engine::Engine;
@@ -101,6 +99,7 @@ impl Server {
             config: config.clone(),
             serves: true,
         });
+        let limits = config.limits();
         let supervisor = Arc::new(Supervisor::new(
             core.engine.clone(),
             config,
@@ -117,6 +116,7 @@ impl Server {
             files: inlets.files,
             actions: inlets.actions,
             readiness: readiness.clone(),
+            limits,
         };
         let secret = run_secret(&core.engine);
         let admin = Admin {
@@ -126,13 +126,20 @@ impl Server {
             explain,
             doctor,
             secret: secret.as_str().into(),
+            limits,
         };
         let stop_http = CancellationToken::new();
         let router = switchboard_api::router(api).merge(admin::router(admin));
         let http = watch.spawn(
             "the HTTP server",
             &stop_http,
-            serve(listener, router, stop_http.clone()),
+            switchboard_api::serve(
+                listener,
+                router,
+                core.engine.env().clone(),
+                limits,
+                stop_http.clone(),
+            ),
         );
 
         supervisor.start_bots().await?;
@@ -227,20 +234,6 @@ pub(super) fn reachable(mut address: SocketAddr) -> String {
         });
     }
     format!("http://{address}")
-}
-
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let listener = listener.tap_io(|stream| {
-        // Without it a small answer waits for the acknowledgement of the one before; where it
-        // cannot be set the answer is only slower.
-        let _ = stream.set_nodelay(true);
-    });
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the HTTP server ended");
-    }
 }
 
 /// A secret for `run.json`.
