@@ -80,7 +80,7 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, ApiErr
     let mut stream = request.into_body().into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(broken)?;
+        let chunk = chunk.map_err(|error| broken(&error))?;
         if bytes.len() + chunk.len() > limit {
             return Err(too_large().into());
         }
@@ -89,8 +89,8 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, ApiErr
     Ok(bytes.into())
 }
 
-fn broken(error: axum::Error) -> ApiError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+fn broken(error: &axum::Error) -> ApiError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(late) = error.downcast_ref::<LateBody>() {
             return ApiError::late_body(late.limit);

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::World;
 
 /// Longer than anything here takes, on however slow a machine; a limit that nothing should meet.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 const SHORT: Duration = Duration::from_millis(200);
 
 const PATIENT: Limits = Limits {
@@ -238,7 +238,7 @@ async fn heads_that_are_too_large_or_no_http_are_refused_in_the_apis_form() {
     let served = Served::new(PATIENT).await;
     let before = served.world.rows();
     let get = |more: &str| format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{more}\r\n");
-    let many: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let many = "x-a: 1\r\n".repeat(200);
     let path = "a".repeat(URI_LIMIT);
     for (head, status, kind, word) in [
         (
