@@ -65,12 +65,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start(config: Config, folder: DataFolder) -> Result<Self, Failure> {
         // Bound first: an address in use must not cost a start of everything else.
-        let listener = TcpListener::bind(&config.listen).await.map_err(|error| {
-            Failure::Unreachable(format!(
-                "cannot listen on {}: {error}; choose another address with --listen",
-                config.listen
-            ))
-        })?;
+        let listener = listen(&config.listen).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let env = crate::system::environment();
         let faq = config
@@ -222,6 +217,14 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Unreachable(format!(
+            "cannot listen on {address}: {error}; choose another address with --listen"
+        ))
+    })
 }
 
 /// The address of this server for programs on this machine: all addresses at once are none to go
