@@ -106,6 +106,7 @@ fn update(posted: Posted) -> Result<Update, Error> {
                 channel: "channel".to_owned(),
                 id: posted.thread,
                 tags: Tags::new(),
+                defaults: Tags::new(),
             },
             sender: ExternalUser {
                 known: None,

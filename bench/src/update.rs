@@ -53,6 +53,7 @@ pub(crate) fn update(thread: u64, number: u64, date: u64) -> Result<Update> {
                 channel: "channel".to_owned(),
                 id: chat.clone(),
                 tags: Tags::from_iter([("chatId", chat.as_str()), ("chatType", "private")]),
+                defaults: Tags::new(),
             },
             sender: ExternalUser {
                 known: None,

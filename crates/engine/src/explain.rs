@@ -4,8 +4,8 @@
 //! nothing else happens in between, an ingest does what was said here.
 
 use serde::Serialize;
-use switchboard_model::{ConversationId, Integration, Result, Tags, UserId};
-use switchboard_store::{InboundContent, Place, Sender, Taken, Thread};
+use switchboard_model::{ConversationId, Integration, MessageId, Result, Tags, UserId};
+use switchboard_store::{About, InboundContent, Key, Place, Sender, Taken, Thread};
 
 use crate::inbound::ID_TAG;
 use crate::{Engine, Update, UpdateContent, View};
@@ -46,12 +46,16 @@ impl Engine {
             }
             None => None,
         };
+        let mut concerned = None;
         let (thread, author, event, opens) = match inbound.content {
             InboundContent::Message(message) => {
                 let created = "message_created".to_owned();
                 (Some(message.thread), Some(message.sender), created, true)
             }
-            InboundContent::Event(event) => (event.thread, event.sender, event.kind, false),
+            InboundContent::Event(event) => {
+                concerned = Some((event.edit.map(|edit| edit.once), event.about));
+                (event.thread, event.sender, event.kind, false)
+            }
             InboundContent::Unmapped(kept) => (None, None, kept.kind, false),
         };
         let mut explained = Explanation {
@@ -68,10 +72,40 @@ impl Engine {
             explained.was_taken(&taken);
             return Ok(explained);
         }
-        self.place_of(integration, thread, opens, &mut explained)
-            .await?;
+        let about = match concerned {
+            Some((edit, about)) => self.concerned(integration, edit, about).await?,
+            None => None,
+        };
+        if let Some((message, conversation)) = about {
+            explained.conversation_id = Some(conversation);
+            explained.because(format!("about a message: {message} is in {conversation}"));
+        } else {
+            self.place_of(integration, thread, opens, &mut explained)
+                .await?;
+        }
         self.author_of(integration, author, &mut explained).await?;
         Ok(explained)
+    }
+
+    /// The message that an event changes or is about, and its conversation.
+    async fn concerned(
+        &self,
+        integration: &Integration,
+        edit: Option<Key>,
+        about: Option<About>,
+    ) -> Result<Option<(MessageId, ConversationId)>> {
+        let (bot, id) = (integration.bot, integration.id);
+        if let Some(once) = edit
+            && let Some(taken) = self.store().find_taken(bot, id, once).await?
+            && let Some(found) = taken.message.zip(taken.conversation)
+        {
+            return Ok(Some(found));
+        }
+        let Some(about) = about else {
+            return Ok(None);
+        };
+        let found = self.store().find_external_message(bot, id, about).await?;
+        Ok(found.map(|(message, conversation)| (message, conversation.id)))
     }
 
     async fn place_of(

@@ -6,6 +6,7 @@ use switchboard_store::{
     PollPosition, Sender, Thread, UnmappedUpdate,
 };
 
+use crate::chats::{ExternalMessage, ExternalNews, about};
 use crate::{Engine, View, keys};
 
 /// The name of the tag that holds an external id.
@@ -52,6 +53,8 @@ pub struct ExternalThread {
     pub id: String,
     /// More tags.
     pub tags: Tags,
+    /// Tags that its conversation gets where it has none of their names.
+    pub defaults: Tags,
     /// The conversation that it is, where a script has decided that.
     pub known: Option<ConversationId>,
 }
@@ -99,6 +102,13 @@ pub struct IncomingEvent {
     pub moved_from: Option<String>,
     /// The message that this changes.
     pub edit: Option<IncomingEdit>,
+    /// The message that this is about, where only the channel's names tell which. Where it is there,
+    /// the event belongs to its conversation.
+    pub about: Option<ExternalMessage>,
+    /// Tags for the conversation of `thread`.
+    pub tags: Tags,
+    /// What this changes of a whole chat.
+    pub news: Option<ExternalNews>,
 }
 
 /// A message changes.
@@ -174,6 +184,12 @@ impl Engine {
                         tags: view.stored_tags(fit(edit.tags)),
                     })
                 }),
+                about: event
+                    .about
+                    .map(|message| about(view, message))
+                    .transpose()?,
+                tags: view.stored_tags(fit(event.tags)),
+                news: event.news.map(|news| self.news(view, news)).transpose()?,
             })),
             UpdateContent::Unmapped(kept) => InboundContent::Unmapped(Box::new(UnmappedUpdate {
                 kind: view.stored_name(&kept.kind),
@@ -196,12 +212,13 @@ impl Engine {
             id: self.new_conversation_id(),
             channel: thread.channel,
             tags: of_known.unwrap_or(tags),
+            defaults: view.stored_tags(fit(thread.defaults)),
             identity,
             known: thread.known,
         })
     }
 
-    fn sender(&self, view: &View, sender: ExternalUser) -> Result<Sender> {
+    pub(crate) fn sender(&self, view: &View, sender: ExternalUser) -> Result<Sender> {
         let of_known = sender.known.map(|_| decided(view, sender.tags.clone()));
         let (identity, tags) = identity(view, sender.id, sender.tags)?;
         let name = sender
@@ -228,7 +245,7 @@ pub fn stored_identity(integration: &Integration, thread: ExternalThread) -> Res
 }
 
 /// The identity `{id: external id}` and all tags, as stored.
-fn identity(view: &View, id: String, tags: Tags) -> Result<(Tags, Tags)> {
+pub(crate) fn identity(view: &View, id: String, tags: Tags) -> Result<(Tags, Tags)> {
     let identity = Tags::new().with(ID_TAG, id);
     identity.check().map_err(|tag| Error::tag("tags", &tag))?;
     let mut all = fit(tags);
@@ -261,11 +278,11 @@ impl Engine {
 }
 
 /// Within its integration: the store tells integrations apart.
-fn once_key(parts: &[String]) -> Option<Key> {
+pub(crate) fn once_key(parts: &[String]) -> Option<Key> {
     (!parts.is_empty()).then(|| keys::key(parts.iter().map(String::as_bytes)))
 }
 
-fn fit(tags: Tags) -> Tags {
+pub(crate) fn fit(tags: Tags) -> Tags {
     tags.into_iter()
         .map(|(name, value)| (name, fit_text(&value, Tags::VALUE_LIMIT)))
         .filter(|(_, value)| !value.is_empty())

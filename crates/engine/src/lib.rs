@@ -9,6 +9,7 @@
 pub mod access;
 pub mod actions;
 pub mod caller;
+mod chats;
 mod check;
 pub mod conversations;
 pub mod events;
@@ -42,6 +43,7 @@ use switchboard_store::Store;
 
 pub use actions::ActionTarget;
 pub use caller::{Caller, Credentials};
+pub use chats::{ExternalChat, ExternalMessage, ExternalNews};
 pub use explain::Explanation;
 pub use health::{Condition, Health};
 pub use inbound::{

@@ -7,12 +7,12 @@
 use async_trait::async_trait;
 use ring::digest;
 use switchboard_model::{
-    BotId, ConversationId, Direction, Error, EventId, IntegrationId, Kind, MessageId, Result, Tags,
-    Timestamp, User, UserId,
+    BotId, Conversation, ConversationId, Direction, Error, EventId, IntegrationId, Kind, MessageId,
+    Result, Tags, Timestamp, User, UserId,
 };
 use switchboard_store::{
-    Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested, Key,
-    NewUser, PollPosition, Sender, Taken, Thread,
+    About, Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested,
+    Key, NewUser, PollPosition, Sender, Taken, Thread,
 };
 use tokio_postgres::Row;
 
@@ -167,6 +167,9 @@ impl Intake<'_> {
         if new.thread.identity.is_empty() {
             return Err(conversation::no_identity().into());
         }
+        if !new.thread.defaults.is_empty() {
+            return Err(not_served("what is told of chats as a whole").into());
+        }
         let (mut conversation, conversation_created) = self.thread(tx, &new.thread).await?;
         let (user, user_created) = self.sender(tx, &new.sender).await?;
         let draft = message::Draft {
@@ -230,6 +233,9 @@ impl Intake<'_> {
         }
         if new.edit.is_some() {
             return Err(not_served("edits of messages").into());
+        }
+        if new.about.is_some() || new.news.is_some() || !new.tags.is_empty() {
+            return Err(not_served("what is told of chats as a whole").into());
         }
         let conversation = match &new.thread {
             Some(thread) => match self.find(tx, thread).await? {
@@ -414,6 +420,15 @@ impl IngestStore for PostgresStore {
             Box::pin(find_taken(connection, keys.0, keys.1, keys.2))
         })
         .await
+    }
+
+    async fn find_external_message(
+        &self,
+        _: BotId,
+        _: IntegrationId,
+        _: About,
+    ) -> Result<Option<(MessageId, Conversation)>> {
+        Err(not_served("what is told of chats as a whole"))
     }
 
     async fn poll_position(

@@ -26,6 +26,7 @@ pub const MISSING: &[&str] = &[
     "scheduled messages",
     "scheduled events",
     "scripts of integrations",
+    "what is told of chats as a whole",
     "values of tags",
 ];
 

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use ring::digest;
 use rusqlite::{Connection, Row, params};
 use switchboard_model::{
-    BotId, ConversationId, Direction, Error, EventId, IntegrationId, Json, Kind, MessageId, Result,
-    Tags, Timestamp, UserId,
+    BotId, Conversation, ConversationId, Direction, Error, EventId, IntegrationId, Json, Kind,
+    MessageId, Result, Tags, Timestamp, UserId,
 };
 use switchboard_store::{
-    Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
+    About, Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
     Ingested, Key, NewUser, Occupied, PollPosition, Rekey, Sender, Taken, Thread, UnmappedUpdate,
 };
 
@@ -16,7 +16,7 @@ use crate::failure::Done;
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{Surplus, fitting};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, message, moved, unmapped, user, version};
+use crate::{SqliteStore, chat, conversation, event, message, moved, unmapped, user, version};
 
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
@@ -67,6 +67,28 @@ impl<'a> Intake<'a> {
     /// The integration's number.
     pub(crate) const fn integration(&self) -> i64 {
         self.integration
+    }
+
+    /// When.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.batch.now
+    }
+
+    /// Where identities of conversations are told apart.
+    pub(crate) const fn scope<'c>(&self, channel: &'c str) -> conversation::Scope<'c> {
+        conversation::Scope {
+            bot: self.bot,
+            integration: self.integration,
+            channel,
+        }
+    }
+
+    /// Where identities of users are told apart.
+    pub(crate) const fn user_scope(&self) -> user::Scope {
+        user::Scope {
+            bot: self.bot,
+            integration: Some(self.integration),
+        }
     }
 }
 
@@ -182,25 +204,28 @@ impl Intake<'_> {
         new: &InboundEvent,
         once: Option<[u8; 16]>,
     ) -> Done<Ingested> {
-        let conversation = match &new.thread {
-            Some(Thread {
-                known: Some(id), ..
-            }) => Some(self.known_conversation(tx.connection, *id)?),
-            Some(thread) => self.happened_in(tx, thread, new.moved_from.as_ref())?,
-            None => None,
-        };
+        let mut conversation = self.place_of(tx, new)?;
         let user = match &new.sender {
             Some(sender) => Some(self.sender(tx.connection, sender)?.0.id),
             None => None,
         };
-        let message = match &new.edit {
-            Some(edit) => self.edit(tx, edit)?,
-            None => None,
-        };
+        let message = self.concerned(tx, new)?;
+        if let Some(news) = &new.news {
+            self.news(tx, news)?;
+        }
+        let is_decided = new
+            .thread
+            .as_ref()
+            .is_some_and(|thread| thread.known.is_some());
+        if let Some((_, place)) = &message
+            && !is_decided
+        {
+            conversation = conversation::by_number(tx.connection, *place)?;
+        }
         let draft = event::Draft {
             conversation: conversation.as_ref().map(|row| row.id),
             user,
-            message,
+            message: message.map(|(message, _)| message),
             ..self.draft(item, &new.kind, &new.payload, once)
         };
         event::insert(tx, &draft)?;
@@ -208,6 +233,41 @@ impl Intake<'_> {
             event: item.event,
             conversation: conversation.map(|row| row.value.id),
         })
+    }
+
+    /// The conversation of an event's thread, if it exists, with what the event says of it.
+    fn place_of(&self, tx: &mut Tx<'_>, new: &InboundEvent) -> Done<Option<ConversationRow>> {
+        let Some(thread) = &new.thread else {
+            return Ok(None);
+        };
+        if let Some(id) = thread.known {
+            return self.known_conversation(tx.connection, id).map(Some);
+        }
+        let mut found = self.happened_in(tx, thread, new.moved_from.as_ref())?;
+        if let Some(row) = &mut found
+            && row.value.tags.contains(&thread.identity)
+        {
+            let (none, leave) = (Tags::new(), Surplus::LeaveOut);
+            conversation::merge(tx.connection, row, &none, &new.tags, leave, self.batch.now)?;
+        }
+        Ok(found)
+    }
+
+    /// The message that an event changes or is about, and its conversation.
+    fn concerned(&self, tx: &mut Tx<'_>, new: &InboundEvent) -> Done<Option<(i64, i64)>> {
+        if let Some(edit) = &new.edit
+            && let Some(message) = self.edit(tx, edit)?
+        {
+            let place = message::conversation_of(tx.connection, message)?;
+            return Ok(Some((message, place)));
+        }
+        let Some(about) = &new.about else {
+            return Ok(None);
+        };
+        let scope = self.scope(&about.chat.channel);
+        let integration = self.batch.integration;
+        let found = chat::find_message(tx.connection, scope, integration, about)?;
+        Ok(found.map(|(message, row)| (message.id, row.id)))
     }
 
     /// The conversation of a thread that exists, after it got its new identity.
@@ -260,7 +320,7 @@ impl Intake<'_> {
         if thread.identity.is_empty() {
             return Err(conversation::no_identity().into());
         }
-        conversation::find_or_insert(
+        let (mut row, created) = conversation::find_or_insert(
             connection,
             self.scope(&thread.channel),
             thread.id,
@@ -268,7 +328,14 @@ impl Intake<'_> {
             &fitting(&thread.identity, &thread.tags),
             Surplus::LeaveOut,
             now,
-        )
+        )?;
+        let is_open = |(name, _): &(&str, &str)| row.value.tags.get(name).is_none();
+        let defaults: Tags = thread.defaults.iter().filter(is_open).collect();
+        if !defaults.is_empty() {
+            let (none, leave) = (Tags::new(), Surplus::LeaveOut);
+            conversation::merge(connection, &mut row, &none, &defaults, leave, now)?;
+        }
+        Ok((row, created))
     }
 
     fn known_conversation(
@@ -281,15 +348,8 @@ impl Intake<'_> {
             .ok_or_else(|| Error::reference("conversation", Kind::Conversation, id).into())
     }
 
-    fn scope<'a>(&self, channel: &'a str) -> conversation::Scope<'a> {
-        conversation::Scope {
-            bot: self.bot,
-            integration: self.integration,
-            channel,
-        }
-    }
-
-    fn sender(
+    /// The user that a sender is, made if need be. Tells whether it is new.
+    pub(crate) fn sender(
         &self,
         connection: &Connection,
         sender: &Sender,
@@ -306,10 +366,7 @@ impl Intake<'_> {
         if sender.identity.is_empty() {
             return Err(conversation::no_identity().into());
         }
-        let scope = user::Scope {
-            bot: self.bot,
-            integration: Some(self.integration),
-        };
+        let scope = self.user_scope();
         let new = NewUser {
             id: sender.id,
             bot: self.batch.bot,
@@ -366,7 +423,7 @@ fn places(row: &Row<'_>) -> rusqlite::Result<Taken> {
 }
 
 /// A key as it is stored: two integrations never share one, whatever their channels make of it.
-fn scoped(integration: IntegrationId, key: Key) -> [u8; 16] {
+pub(crate) fn scoped(integration: IntegrationId, key: Key) -> [u8; 16] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(&integration.to_bytes());
     context.update(&key.0);
@@ -409,6 +466,15 @@ impl IngestStore for SqliteStore {
         once: Key,
     ) -> Result<Option<Taken>> {
         self.read(|connection| find_taken(connection, bot, integration, once))
+    }
+
+    async fn find_external_message(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        message: About,
+    ) -> Result<Option<(MessageId, Conversation)>> {
+        self.read(|connection| chat::look(connection, bot, integration, &message))
     }
 
     async fn poll_position(

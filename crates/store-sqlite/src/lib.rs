@@ -11,6 +11,7 @@
 
 mod access;
 pub mod backup;
+mod chat;
 mod checkpoint;
 mod conversation;
 mod delivery;

@@ -450,15 +450,16 @@ pub(crate) fn change(
             tx.connection,
             scope,
             message.id,
-            &tags::digest_set(&before),
-            &tags::digest_set(&message.value.tags),
+            &MESSAGES.pairs(&before),
+            &MESSAGES.pairs(&message.value.tags),
         )?;
     }
     tx.conversation_changed(message.value.conversation);
     Ok(message)
 }
 
-fn conversation_of(connection: &Connection, message: i64) -> Done<i64> {
+/// The number of a message's conversation.
+pub(crate) fn conversation_of(connection: &Connection, message: i64) -> Done<i64> {
     const SQL: &str = "SELECT conversation FROM message WHERE id = ?1";
     rows::value(connection, SQL, [message])?.ok_or_else(|| rows::gone("a message"))
 }
@@ -481,7 +482,7 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bo
     } else {
         rows::execute(tx.connection, UNCOUNT, [conversation])?;
     }
-    let pairs = tags::digest_set(&message.value.tags);
+    let pairs = MESSAGES.pairs(&message.value.tags);
     MESSAGES.replace(
         tx.connection,
         conversation,

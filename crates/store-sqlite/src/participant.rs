@@ -26,6 +26,11 @@ pub(crate) fn join(connection: &Connection, conversation: i64, user: i64) -> Don
     Ok(())
 }
 
+/// Makes a user take part no more. Tells whether he did.
+pub(crate) fn leave(connection: &Connection, conversation: i64, user: i64) -> Done<bool> {
+    Ok(rows::execute(connection, LEAVE, [conversation, user])? > 0)
+}
+
 /// Whether all of these users exist and take part.
 pub(crate) fn all_joined(
     connection: &Connection,
@@ -93,7 +98,7 @@ pub(crate) fn remove(
     let Some((conversation, user)) = find(tx.connection, bot, conversation, user)? else {
         return Ok(false);
     };
-    Ok(rows::execute(tx.connection, LEAVE, [conversation, user.id])? > 0)
+    leave(tx.connection, conversation, user.id)
 }
 
 fn find(

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_unmapped.sql"),
     include_str!("migrations/0008_moved.sql"),
     include_str!("migrations/0009_tag_values.sql"),
+    include_str!("migrations/0010_membership.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

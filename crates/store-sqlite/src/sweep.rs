@@ -12,9 +12,9 @@ use switchboard_store::TagKind;
 
 use crate::failure::Done;
 use crate::state::kind_number;
-use crate::tags::{self, MESSAGES};
+use crate::tags::MESSAGES;
 use crate::writer::Tx;
-use crate::{expiry, rows, schedule, tag_value, version, workflow};
+use crate::{chat, expiry, rows, schedule, tag_value, version, workflow};
 
 /// Rows a call removes, about.
 const ROWS: usize = 500;
@@ -129,11 +129,13 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Done<usize> {
 /// Removes about so many rows; fewer only if there are no more.
 fn of_user(connection: &Connection, user: i64, batch: usize) -> Done<usize> {
     let kind = kind_number(StateKind::User);
-    let removed = rows::execute(
+    let mut removed = rows::execute(
         connection,
         STATES,
         params![kind, user, rows::as_limit(batch)],
     )?;
+    let rest = batch.saturating_sub(removed);
+    removed += chat::forget(connection, user, rows::as_limit(rest))?;
     let rest = batch.saturating_sub(removed);
     Ok(removed + rows::execute(connection, PARTICIPATIONS, [user, rows::as_limit(rest)])?)
 }
@@ -220,7 +222,7 @@ fn remove_message(
     // An event of another conversation may speak of this message; it stays without it.
     rows::execute(connection, FORGET_MESSAGE, [message])?;
     tag_value::gone(connection, TagKind::Message, message, tags)?;
-    let pairs = tags::digest_set(tags);
+    let pairs = MESSAGES.pairs(tags);
     MESSAGES.replace(connection, conversation, message, &pairs, &BTreeSet::new())?;
     version::forget(connection, message)?;
     Ok(removed + rows::execute(connection, MESSAGE, [message])?)

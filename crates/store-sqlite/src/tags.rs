@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use ring::digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use switchboard_model::{Error, TagPatch, Tags};
+use switchboard_store::parts_of;
 
 use crate::failure::{Done, Failure};
 
@@ -17,6 +18,8 @@ pub(crate) struct TagIndex {
     seek: &'static str,
     insert: &'static str,
     delete: &'static str,
+    /// Whether what left in parts is found by each of them.
+    by_parts: bool,
 }
 
 /// Conversations of a bot.
@@ -25,6 +28,7 @@ pub(crate) const CONVERSATIONS: TagIndex = TagIndex {
            ORDER BY item LIMIT 1",
     insert: "INSERT OR IGNORE INTO conversation_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
     delete: "DELETE FROM conversation_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+    by_parts: false,
 };
 
 /// Users of a bot.
@@ -33,6 +37,7 @@ pub(crate) const USERS: TagIndex = TagIndex {
            ORDER BY item LIMIT 1",
     insert: "INSERT OR IGNORE INTO user_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
     delete: "DELETE FROM user_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+    by_parts: false,
 };
 
 /// Messages of a conversation: its rows lie together, on pages that an ingest has at hand.
@@ -41,6 +46,7 @@ pub(crate) const MESSAGES: TagIndex = TagIndex {
            ORDER BY item LIMIT 1",
     insert: "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
     delete: "DELETE FROM message_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+    by_parts: true,
 };
 
 /// Where the index has conversations of a bot that no identity means: listed, never found. Kept
@@ -55,6 +61,7 @@ pub(crate) const WORKFLOWS: TagIndex = TagIndex {
            ORDER BY item LIMIT 1",
     insert: "INSERT OR IGNORE INTO workflow_tag (scope, pair, item) VALUES (?1, ?2, ?3)",
     delete: "DELETE FROM workflow_tag WHERE scope = ?1 AND pair = ?2 AND item = ?3",
+    by_parts: false,
 };
 
 /// Above this many candidates a list walks in its own order and checks each row instead.
@@ -163,6 +170,15 @@ impl TagIndex {
         Ok(())
     }
 
+    /// What the index says of an item with these tags.
+    pub(crate) fn pairs(self, tags: &Tags) -> BTreeSet<i64> {
+        let mut pairs = digest_set(tags);
+        if self.by_parts {
+            pairs.extend(parts_of(tags).map(|(name, value)| digest(name, value)));
+        }
+        pairs
+    }
+
     /// Adds the tags of a new item.
     pub(crate) fn add(
         self,
@@ -175,7 +191,7 @@ impl TagIndex {
             return Ok(());
         }
         let mut insert = connection.prepare_cached(self.insert)?;
-        for pair in digests(tags) {
+        for pair in self.pairs(tags) {
             insert.execute(params![scope, pair, item])?;
         }
         Ok(())

@@ -70,7 +70,11 @@ pub(crate) fn number(connection: &Connection, bot: i64, id: UserId) -> Done<Opti
 }
 
 /// The first-made user whose tags contain every pair of `identity`.
-fn find(connection: &Connection, scope: Scope, identity: &Tags) -> Done<Option<Numbered<User>>> {
+pub(crate) fn find(
+    connection: &Connection,
+    scope: Scope,
+    identity: &Tags,
+) -> Done<Option<Numbered<User>>> {
     let pairs = tags::digests(identity);
     let mut start = 0;
     while let Some(id) = USERS.first(connection, scope.bot, &pairs, start)? {

@@ -6,7 +6,7 @@ use switchboard_model::{
     Result, Tags, Timestamp, UserId,
 };
 
-use crate::{Key, UnmappedUpdate};
+use crate::{About, ChatNews, Key, UnmappedUpdate};
 
 /// Some external updates in the order of their arrival, taken together.
 #[derive(Debug, Clone)]
@@ -69,6 +69,8 @@ pub struct Thread {
     pub identity: Tags,
     /// All tags.
     pub tags: Tags,
+    /// Tags that the conversation gets where it has none of their names: what was true once.
+    pub defaults: Tags,
     /// The conversation that it is, where somebody else has decided that: `id` and `identity` do
     /// not count then, and `tags` are merged into it; an empty one goes. One that is gone, or another integration's, is
     /// `ReferenceNotFound`.
@@ -122,8 +124,14 @@ pub struct InboundEvent {
     /// The identity that the thread had until now, if this tells of a new one: the conversation is
     /// re-keyed, and merged where the new one has a conversation already.
     pub moved_from: Option<Tags>,
-    /// The message that this changes.
+    /// The message that this changes. Where it is there, the event belongs to its conversation.
     pub edit: Option<InboundEdit>,
+    /// The message that this is about. Where it is there, the event belongs to its conversation.
+    pub about: Option<About>,
+    /// Tags to merge into the conversation of `thread`, if that has its name still.
+    pub tags: Tags,
+    /// What this changes of a whole chat.
+    pub news: Option<ChatNews>,
 }
 
 /// A message changes. If it is not there, or of another type, it stays as it is.
@@ -197,6 +205,14 @@ pub trait IngestStore {
         integration: IntegrationId,
         once: Key,
     ) -> Result<Option<Taken>>;
+
+    /// A message by what its channel calls it, and its conversation.
+    async fn find_external_message(
+        &self,
+        bot: BotId,
+        integration: IntegrationId,
+        message: About,
+    ) -> Result<Option<(MessageId, Conversation)>>;
 
     /// Where polling an account has got to, and when that was written.
     async fn poll_position(

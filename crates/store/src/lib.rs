@@ -17,6 +17,7 @@
 //! 3. Test it in the file of the same name in [`contract`]: one suite for every backend.
 
 pub mod access;
+pub mod chat;
 pub mod contract;
 pub mod conversation;
 pub mod delivery;
@@ -39,6 +40,7 @@ pub use access::{
     AccessStore, CreateBot, IntegrationChange, NewIntegration, NewToken, RotateToken, SealedSecret,
     TokenHash,
 };
+pub use chat::{About, Chat, ChatNews, parts_of};
 pub use conversation::{
     ConversationFilter, ConversationStore, CreateConversation, Created, GetOrCreateConversation,
     Occupied, Place, Rekey, Rekeyed,

@@ -58,6 +58,7 @@ pub(super) async fn say(
                 channel: "terminal".to_owned(),
                 id: body.thread,
                 tags: Tags::new(),
+                defaults: Tags::new(),
             },
             sender: ExternalUser {
                 known: None,

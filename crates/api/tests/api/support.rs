@@ -63,6 +63,9 @@ impl Explain for NoUpdates {
                 sender: None,
                 moved_from: None,
                 edit: None,
+                about: None,
+                tags: switchboard_model::Tags::new(),
+                news: None,
             }),
         };
         self.0.explain(integration, update).await

@@ -11,6 +11,7 @@ use switchboard_model::{Integration, Result};
 
 use super::files::Links;
 use super::inbound;
+use super::people::is_somebody;
 use super::polling::is_passing;
 use super::press;
 use super::thread::{GENERAL, Thread, Topic};
@@ -37,7 +38,7 @@ pub async fn explain(
         integration: integration.id,
         vault: engine.vault().clone(),
     };
-    let update = press::read(engine, integration, account, &links, json).await?;
+    let update = press::read(engine, integration, account, &links, json, true).await?;
     describe(json, &update, &mut reasons);
     match finish(
         engine,
@@ -144,6 +145,9 @@ fn describe(raw: &str, update: &Update, reasons: &mut Vec<String>) {
             }
         }
         (Some(key), None) => because(format!("chat: {kind} names the thread {key}")),
+        (None, _) if event.is_some_and(|event| event.about.is_some()) => because(format!(
+            "no thread: {kind} names a message and not its topic, so the message is looked for"
+        )),
         (None, _) => because(format!("no thread: {kind} does not say where it belongs")),
     }
     if let Some(message) = &message
@@ -194,7 +198,7 @@ fn author(message: &Message) -> String {
             chat.id
         ),
         (Some(chat), _) => format!("sender: it was said in the name of sender_chat {}", chat.id),
-        (None, Some(person)) if inbound::is_somebody(person) => {
+        (None, Some(person)) if is_somebody(person) => {
             format!("sender: from {}", person.id)
         }
         (None, Some(person)) => format!(

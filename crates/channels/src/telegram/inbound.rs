@@ -12,15 +12,16 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use switchboard_engine::{
-    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, UnplacedUpdate,
-    Update, UpdateContent,
+    ExternalMessage, ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage,
+    UnplacedUpdate, Update, UpdateContent,
 };
 use switchboard_model::{Json, Tags};
 
 use super::files::Links;
-use super::once;
+use super::people::{actor, sender};
 use super::thread::{Thread, Topic};
-use super::types::{Chat, Happening, Message, Person, Query};
+use super::types::{Chat, Happening, Message, Query};
+use super::{news, once};
 use content::{Content, clean};
 
 /// Every kind of update, for `allowed_updates`: some come only to those who name them. Names that a
@@ -64,28 +65,28 @@ pub(super) const UNMAPPED: &str = "unmapped";
 /// How many bytes are kept of what is no JSON.
 const RAW_LIMIT: usize = 64 * 1024;
 
-/// Whom Telegram puts into `from` when nobody is there: an anonymous administrator, a post that
-/// Telegram forwarded from the linked channel, someone who writes as a channel.
-const STAND_INS: [i64; 3] = [1_087_968_824, 777_000, 136_817_688];
-
 /// Turns an update into what the engine takes. `account` is the bot's number, to which update
 /// numbers belong; `links` is where files are found.
 pub(super) fn read(account: &str, links: &Links, raw: &str) -> Update {
-    let (Some(id), Some((kind, content))) = (once::update_id(raw), content(raw)) else {
+    let (Some(id), Some((kind, text))) = (once::update_id(raw), content(raw)) else {
         return unreadable(account, raw);
     };
-    let once = once::update(account, Some(id), content.as_bytes());
+    let once = once::update(account, Some(id), text.as_bytes());
     match kind.as_str() {
         "message" | "channel_post" | "business_message" => {
-            match (parse::<Message>(content), Content::of(content)) {
+            match (parse::<Message>(text), Content::of(text)) {
                 (Some(message), Some(content)) => {
-                    said(account, &kind, raw, once, &message, &content, links)
+                    let mut update = said(account, &kind, raw, once, &message, &content, links);
+                    if let UpdateContent::Event(event) = &mut update.content {
+                        news::of_service(account, &message, text, event);
+                    }
+                    update
                 }
                 _ => unreadable(account, raw),
             }
         }
         "edited_message" | "edited_channel_post" | "edited_business_message" => {
-            match (parse::<Message>(content), Content::of(content)) {
+            match (parse::<Message>(text), Content::of(text)) {
                 (Some(message), Some(content)) => {
                     edited(account, kind, raw, once, &message, &content, links)
                 }
@@ -93,15 +94,18 @@ pub(super) fn read(account: &str, links: &Links, raw: &str) -> Update {
             }
         }
         // Its chat need not be the bot's chat of that id, so it belongs to no conversation.
-        "guest_message" => match parse::<Message>(content) {
+        "guest_message" => match parse::<Message>(text) {
             Some(message) => event(kind, raw, once, None, Some(sender(&message))),
             None => unreadable(account, raw),
         },
-        known if KINDS.contains(&known) => match parse::<Happening>(content) {
+        known if KINDS.contains(&known) => match parse::<Happening>(text) {
             Some(happening) => {
                 let thread = happening_thread(known, &happening);
-                let actor = actor(&happening);
-                event(kind, raw, once, thread, actor)
+                let mut update = event(kind, raw, once, thread, actor(&happening));
+                if let UpdateContent::Event(event) = &mut update.content {
+                    news::of_happening(account, &happening, text, event);
+                }
+                update
             }
             None => unreadable(account, raw),
         },
@@ -120,12 +124,27 @@ pub(super) fn pressed(raw: &str) -> Option<String> {
         .filter(|data| !data.is_empty())
 }
 
-/// The press of a button as something said: `value`. None where it names no thread.
-pub(super) fn press(account: &str, raw: &str, value: &str) -> Option<Update> {
+/// The message whose button was pressed, where its thread must be looked for.
+pub(super) fn pressed_message(account: &str, raw: &str) -> Option<ExternalMessage> {
+    let (_, text) = content(raw)?;
+    news::inaccessible(account, parse::<Happening>(text)?.message.as_ref()?)
+}
+
+/// The press of a button as something said: `value`. None where it names no thread and none was
+/// `found` by its message.
+pub(super) fn press(
+    account: &str,
+    raw: &str,
+    value: &str,
+    found: Option<&Thread>,
+) -> Option<Update> {
     let (kind, content) = content(raw)?;
     let query = parse::<Query>(content)?;
     let happening = parse::<Happening>(content)?;
-    let thread = happening_thread(&kind, &happening)?;
+    let thread = match (found, &happening.message) {
+        (Some(found), Some(message)) => found.external(&message.chat),
+        _ => happening_thread(&kind, &happening)?,
+    };
     let mut tags = Tags::new().with("callbackQueryId", &query.id);
     if let Some(message) = &happening.message {
         tags.insert("chatId", message.chat.id.to_string());
@@ -186,6 +205,9 @@ pub(super) fn no_json(account: &str, body: &[u8]) -> Update {
             sender: None,
             moved_from: None,
             edit: None,
+            about: None,
+            tags: Tags::new(),
+            news: None,
         }),
     }
 }
@@ -233,6 +255,7 @@ fn edited(
         if let Some(date) = message.edit_date {
             tags.insert("editDate", date.to_string());
         }
+        event.about = news::edited(account, message);
         event.edit = (message.message_id != 0).then(|| IncomingEdit {
             once: once::message(account, message),
             kind: said.to_owned(),
@@ -271,8 +294,11 @@ fn said(
     if let Some(update) = moved(kind, raw, once.clone(), message) {
         return update;
     }
-    let thread = message_thread(message);
+    let mut thread = message_thread(message);
     let sender = sender(message);
+    if let (Some(thread), Some(name)) = (&mut thread, message.topic_name()) {
+        thread.defaults.insert(news::TOPIC_NAME, name);
+    }
     let (Some(thread), Some((said, payload))) = (thread, content.said(links)) else {
         return event(
             kind.to_owned(),
@@ -339,6 +365,9 @@ fn event(
             sender,
             moved_from: None,
             edit: None,
+            about: None,
+            tags: Tags::new(),
+            news: None,
         }),
     }
 }
@@ -365,7 +394,8 @@ fn message_thread(message: &Message) -> Option<ExternalThread> {
 /// None where it may have been any topic of a forum: a message that is no longer accessible, or
 /// that was reacted to, is named without its topic.
 fn happening_thread(kind: &str, happening: &Happening) -> Option<ExternalThread> {
-    let in_forum = |chat: &Chat| chat.is_forum == Some(true);
+    let in_forum =
+        |chat: &Chat| chat.is_forum == Some(true) || chat.is_direct_messages == Some(true);
     if let Some(message) = &happening.message {
         let untold = message.date == Some(0) && in_forum(&message.chat);
         return if untold {
@@ -391,78 +421,5 @@ fn happening_thread(kind: &str, happening: &Happening) -> Option<ExternalThread>
 
 /// Who said it: the chat in whose name it was said before the person, and the chat itself where
 /// nobody is named.
-fn sender(message: &Message) -> ExternalUser {
-    let person = message.from.as_ref().filter(|from| is_somebody(from));
-    match (&message.sender_chat, person) {
-        (Some(chat), _) => chat_user(chat),
-        (None, Some(person)) => person_user(person),
-        (None, None) => chat_user(&message.chat),
-    }
-}
-
-fn actor(happening: &Happening) -> Option<ExternalUser> {
-    let chat = happening
-        .actor_chat
-        .as_ref()
-        .or(happening.voter_chat.as_ref());
-    if let Some(chat) = chat {
-        return Some(chat_user(chat));
-    }
-    match happening.from.as_ref().or(happening.user.as_ref()) {
-        Some(person) if is_somebody(person) => Some(person_user(person)),
-        Some(_) => happening.chat.as_ref().map(chat_user),
-        None => None,
-    }
-}
-
-pub(super) fn is_somebody(person: &Person) -> bool {
-    !STAND_INS.contains(&person.id)
-}
-
-fn person_user(person: &Person) -> ExternalUser {
-    let mut tags = Tags::new();
-    if let Some(username) = &person.username {
-        tags.insert("username", username);
-    }
-    if person.is_bot == Some(true) {
-        tags.insert("isBot", "true");
-    }
-    ExternalUser {
-        known: None,
-        id: person.id.to_string(),
-        tags,
-        name: full_name(person.first_name.as_deref(), person.last_name.as_deref()),
-    }
-}
-
-/// A chat as a user. Its id is negative, so it cannot be that of a person.
-fn chat_user(chat: &Chat) -> ExternalUser {
-    let mut tags = Tags::new();
-    if let Some(username) = &chat.username {
-        tags.insert("username", username);
-    }
-    if let Some(kind) = &chat.kind {
-        tags.insert("chatType", kind);
-    }
-    ExternalUser {
-        known: None,
-        id: chat.id.to_string(),
-        tags,
-        name: chat
-            .title
-            .clone()
-            .or_else(|| full_name(chat.first_name.as_deref(), chat.last_name.as_deref())),
-    }
-}
-
-fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
-    let names: Vec<_> = [first, last]
-        .into_iter()
-        .flatten()
-        .filter(|name| !name.is_empty())
-        .collect();
-    (!names.is_empty()).then(|| names.join(" "))
-}
-
 #[cfg(test)]
 mod tests;

@@ -100,6 +100,7 @@ impl Account {
         update: &Update,
     ) -> Result<Update, Failure> {
         let mut update = update.clone();
+        leave_to_script(&mut update);
         let moved = match &update.content {
             UpdateContent::Event(event) => event.thread.as_ref().zip(event.moved_from.as_ref()),
             _ => None,
@@ -168,6 +169,20 @@ pub(super) fn place_tags(is_scripted: bool, tags: &Tags) -> Tags {
         return all.filter(|(name, _)| *name != "id").collect();
     }
     all.collect()
+}
+
+/// What conversations are is the script's to say: none of its own is changed by what Telegram tells of
+/// a chat, nor found by the chat that its last message came from.
+fn leave_to_script(update: &mut Update) {
+    match &mut update.content {
+        UpdateContent::Message(message) => message.thread.defaults = Tags::new(),
+        UpdateContent::Event(event) => {
+            event.about = None;
+            event.tags = Tags::new();
+            event.news = None;
+        }
+        UpdateContent::Unmapped(_) => {}
+    }
 }
 
 fn thread_facts(thread: &ExternalThread) -> Value {

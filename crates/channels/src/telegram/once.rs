@@ -30,12 +30,23 @@ pub(super) fn update_id(raw: &str) -> Option<i64> {
 /// numbers them this does no harm), business connection and chat, with the chat's id as received:
 /// topics share the numbers, and after an upgrade to a supergroup they start again.
 pub(super) fn message(account: &str, message: &Message) -> Vec<String> {
+    let business = message.business_connection_id.as_deref();
+    numbered(account, business, message.chat.id, message.message_id)
+}
+
+/// A message by its number.
+pub(super) fn numbered(
+    account: &str,
+    business: Option<&str>,
+    chat: i64,
+    number: i64,
+) -> Vec<String> {
     vec![
         "message".to_owned(),
         account.to_owned(),
-        message.business_connection_id.clone().unwrap_or_default(),
-        message.chat.id.to_string(),
-        message.message_id.to_string(),
+        business.unwrap_or_default().to_owned(),
+        chat.to_string(),
+        number.to_string(),
     ]
 }
 

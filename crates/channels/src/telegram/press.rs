@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
-use switchboard_engine::{Engine, Update, View};
+use switchboard_engine::{Engine, ExternalMessage, Update, View};
 use switchboard_model::{ConversationId, Direction, Integration, MessageId};
 
 use super::account::Account;
@@ -21,6 +21,7 @@ use super::mapping::place_tags;
 use super::outbound::keyboard::{KEPT, TURN};
 use super::outbound::page;
 use super::target::target;
+use super::thread::Thread;
 
 /// What is answered at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,7 @@ impl Account {
             &self.number,
             &self.links,
             raw,
+            self.mapping.is_none(),
         )
         .await
     }
@@ -130,13 +132,14 @@ impl Account {
 }
 
 /// Reads an update to the account of this number. The value of a button that did not travel with it
-/// is looked up.
+/// is looked up, and if `by_message`, so is the thread of a message that is named without its topic.
 pub(super) async fn read(
     engine: &Engine,
     integration: &Integration,
     number: &str,
     links: &Links,
     raw: &str,
+    by_message: bool,
 ) -> switchboard_model::Result<Update> {
     let Some(data) = inbound::pressed(raw) else {
         return Ok(inbound::read(number, links, raw));
@@ -149,9 +152,25 @@ pub(super) async fn read(
     } else {
         Some(data)
     };
-    Ok(value
-        .and_then(|value| inbound::press(number, raw, &value))
-        .unwrap_or_else(|| inbound::read(number, links, raw)))
+    let Some(value) = value else {
+        return Ok(inbound::read(number, links, raw));
+    };
+    let found = match inbound::pressed_message(number, raw).filter(|_| by_message) {
+        Some(message) => thread_of(engine, integration, message).await?,
+        None => None,
+    };
+    let press = inbound::press(number, raw, &value, found.as_ref());
+    Ok(press.unwrap_or_else(|| inbound::read(number, links, raw)))
+}
+
+/// The thread of a message that is named without its topic, if it is known here.
+async fn thread_of(
+    engine: &Engine,
+    integration: &Integration,
+    message: ExternalMessage,
+) -> switchboard_model::Result<Option<Thread>> {
+    let found = engine.find_external_message(integration, message).await?;
+    Ok(found.and_then(|(_, conversation)| target(&conversation.tags).ok()))
 }
 
 /// What answering needs of an account.

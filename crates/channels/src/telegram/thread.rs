@@ -73,6 +73,7 @@ impl Thread {
             id: Self::chat(chat).to_string(),
             known: None,
             tags,
+            defaults: Tags::new(),
         }
     }
 
@@ -108,6 +109,7 @@ impl Thread {
             channel: CHANNEL.to_owned(),
             id: self.to_string(),
             tags,
+            defaults: Tags::new(),
         }
     }
 }

@@ -25,6 +25,9 @@ pub(super) struct Chat {
     pub(super) last_name: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) is_forum: Option<bool>,
+    /// Whether it is the direct messages of a channel.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) is_direct_messages: Option<bool>,
 }
 
 /// `User`.
@@ -79,10 +82,29 @@ pub(super) struct DirectMessagesTopic {
     pub(super) topic_id: i64,
 }
 
-/// Of a message that is answered to, its number.
+/// Of a message that is answered to, its number; and what it made, if it made a topic.
 #[derive(Debug, Deserialize)]
 pub(super) struct RepliedMessage {
     pub(super) message_id: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    forum_topic_created: Option<TopicCreated>,
+}
+
+/// `ForumTopicCreated`.
+#[derive(Debug, Deserialize)]
+struct TopicCreated {
+    name: String,
+}
+
+impl Message {
+    /// What its topic was called when it was made: what is said in a topic answers, where it answers
+    /// nothing else, the message that made the topic.
+    pub(super) fn topic_name(&self) -> Option<&str> {
+        let head = self.reply_to_message.as_ref()?;
+        let is_head = Some(head.message_id) == self.message_thread_id;
+        let created = head.forum_topic_created.as_ref().filter(|_| is_head)?;
+        Some(&created.name)
+    }
 }
 
 /// What updates other than messages have in common, as far as they have it.
@@ -101,6 +123,11 @@ pub(super) struct Happening {
     pub(super) message: Option<Message>,
     pub(super) message_thread_id: Option<i64>,
     pub(super) business_connection_id: Option<String>,
+    /// The message that was reacted to.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) message_id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) date: Option<i64>,
 }
 
 /// Of a `CallbackQuery`, what is its own.

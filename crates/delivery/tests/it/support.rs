@@ -101,6 +101,7 @@ impl World {
                     channel: "channel".to_owned(),
                     id: thread.to_owned(),
                     tags: Tags::new(),
+                    defaults: Tags::new(),
                 },
                 sender: ExternalUser {
                     known: None,

@@ -20,6 +20,9 @@ fn happening(world: &World, thread: &str, once: Option<u64>) -> Inbound {
         sender: Some(world.sender("7")),
         moved_from: None,
         edit: None,
+        about: None,
+        tags: tags([]),
+        news: None,
     }));
     update
 }

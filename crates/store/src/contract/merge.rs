@@ -19,6 +19,9 @@ fn happening(world: &World, thread: &str) -> InboundEvent {
         sender: None,
         moved_from: None,
         edit: None,
+        about: None,
+        tags: tags([]),
+        news: None,
     }
 }
 

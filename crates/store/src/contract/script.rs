@@ -138,6 +138,9 @@ pub async fn a_decided_conversation_is_taken_as_it_is(factory: &dyn Factory) {
         sender: None,
         moved_from: None,
         edit: None,
+        about: None,
+        tags: tags([]),
+        news: None,
     }));
     let taken = world.ingest(vec![event]).await;
     let Ingested::Event { conversation, .. } = &taken[0] else {

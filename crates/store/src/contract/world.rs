@@ -198,6 +198,7 @@ impl World {
             known: None,
             identity: tags([("telegram:id", id)]),
             tags: tags([("telegram:id", id), ("telegram:chatId", id)]),
+            defaults: tags([]),
         }
     }
 

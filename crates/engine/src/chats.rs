@@ -1,0 +1,97 @@
+//! What channels tell of a chat as a whole, and of messages without saying where they are.
+
+use switchboard_model::{Conversation, Integration, MessageId, Result, Tags};
+use switchboard_store::{About, Chat, ChatNews};
+
+use crate::inbound::{ID_TAG, fit, identity, once_key};
+use crate::{Engine, ExternalUser, View};
+
+/// An external chat, which may be several threads: itself, and its topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalChat {
+    /// The channel within the integration.
+    pub channel: String,
+    /// The external id of its own thread.
+    pub id: String,
+    /// The tag that all its threads have, name and value.
+    pub tag: (String, String),
+    /// Names of tags that none of its threads has.
+    pub without: Vec<String>,
+}
+
+/// An external message whose thread is not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalMessage {
+    /// What it was recognised by, should it have come in: its [`Update::once`](crate::Update::once).
+    pub once: Vec<String>,
+    /// Its chat.
+    pub chat: ExternalChat,
+    /// Its external id, should it have gone out: the tag `id`, or one of those in the tag `ids`.
+    pub id: String,
+}
+
+/// What is told of a chat as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalNews {
+    /// The chat.
+    pub chat: ExternalChat,
+    /// Tags for the conversations of all its threads.
+    pub tags: Tags,
+    /// Who is in it now, and so takes part in its own conversation.
+    pub joined: Vec<ExternalUser>,
+    /// Who is not, by external id.
+    pub left: Vec<String>,
+    /// When, in seconds since 1970: an older word on a person than the last changes nothing.
+    pub at: i64,
+}
+
+impl Engine {
+    /// The message that a channel calls so, and its conversation as the integration sees it.
+    pub async fn find_external_message(
+        &self,
+        integration: &Integration,
+        message: ExternalMessage,
+    ) -> Result<Option<(MessageId, Conversation)>> {
+        let view = View::integration(&integration.alias);
+        let about = about(&view, message)?;
+        let (bot, id) = (integration.bot, integration.id);
+        let found = self.store().find_external_message(bot, id, about).await?;
+        Ok(found.map(|(message, conversation)| (message, view.conversation(conversation))))
+    }
+
+    pub(crate) fn news(&self, view: &View, news: ExternalNews) -> Result<ChatNews> {
+        let joined = news.joined.into_iter();
+        let left = news.left.into_iter();
+        Ok(ChatNews {
+            chat: chat(view, news.chat)?,
+            tags: view.stored_tags(fit(news.tags)),
+            joined: joined
+                .map(|user| self.sender(view, user))
+                .collect::<Result<_>>()?,
+            left: left
+                .map(|id| Ok(identity(view, id, Tags::new())?.0))
+                .collect::<Result<_>>()?,
+            at: news.at,
+        })
+    }
+}
+
+/// A message that is named without its conversation, as the store looks for it.
+pub(crate) fn about(view: &View, message: ExternalMessage) -> Result<About> {
+    Ok(About {
+        once: once_key(&message.once),
+        chat: chat(view, message.chat)?,
+        message: (view.stored_name(ID_TAG), message.id),
+    })
+}
+
+fn chat(view: &View, chat: ExternalChat) -> Result<Chat> {
+    let (name, value) = chat.tag;
+    let without = chat.without.iter();
+    Ok(Chat {
+        channel: chat.channel,
+        identity: identity(view, chat.id, Tags::new())?.0,
+        tag: (view.stored_name(&name), value),
+        without: without.map(|name| view.stored_name(name)).collect(),
+    })
+}

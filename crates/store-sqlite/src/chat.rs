@@ -1,0 +1,243 @@
+//! Chats of a channel as a whole.
+//!
+//! Promises: who left is gone from all conversations of the chat in the transaction of the event that
+//! says so; a message is found at the cost of a look into each of its chat's conversations, and
+//! nothing was written for that when it came.
+//! What never happens here: a conversation or message of a chat that only was called so before.
+
+use rusqlite::{Connection, params};
+use switchboard_model::{BotId, Conversation, Direction, IntegrationId, Message, MessageId, Tags};
+use switchboard_store::{About, Chat, ChatNews, parts_of};
+
+use crate::conversation::{self, Scope};
+use crate::failure::Done;
+use crate::ingest::{Intake, scoped};
+use crate::rows::{self, ConversationRow, Numbered};
+use crate::tags::{CONVERSATIONS, MESSAGES, Surplus, digest, without_identity};
+use crate::writer::Tx;
+use crate::{message, participant, user};
+
+/// The newest first, for an older one of the same number is rather one that was taken for it.
+const SENT: &str = "SELECT m.item, t.item FROM conversation_tag t
+    CROSS JOIN message_tag m ON m.scope = t.item AND m.pair = ?3
+    WHERE t.scope = ?1 AND t.pair = ?2
+    ORDER BY m.item DESC";
+const SENT_IN: &str = "SELECT item, scope FROM message_tag WHERE scope = ?1 AND pair = ?2
+    ORDER BY item DESC";
+/// From the person's side: he is in fewer conversations than a forum has topics.
+const TAKES_PART: &str = "SELECT p.conversation FROM participant p
+    CROSS JOIN conversation_tag t ON t.scope = ?2 AND t.pair = ?3 AND t.item = p.conversation
+    WHERE p.user = ?1";
+const TOLD: &str = "INSERT INTO membership (user, integration, chat, at) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (user, integration, chat) DO UPDATE SET at = excluded.at
+    WHERE excluded.at >= membership.at";
+const FORGET: &str = "DELETE FROM membership WHERE user = ?1 AND (integration, chat) IN
+    (SELECT integration, chat FROM membership WHERE user = ?1 LIMIT ?2)";
+
+/// Where the index has conversations of a bot: those with an identity, and those that lost it.
+const fn index_scopes(bot: i64) -> [i64; 2] {
+    [bot, without_identity(bot)]
+}
+
+/// Whether a conversation is one of this chat, under the name that the chat has now.
+fn is_of(row: &ConversationRow, scope: Scope<'_>, chat: &Chat) -> bool {
+    let tags = &row.value.tags;
+    let is_named = tags.get(&chat.tag.0) == Some(chat.tag.1.as_str())
+        || (!row.reset && tags.contains(&chat.identity));
+    row.integration == scope.integration
+        && row.value.channel == scope.channel
+        && is_named
+        && chat.without.iter().all(|name| tags.get(name).is_none())
+}
+
+/// The chat's own conversation.
+fn own(connection: &Connection, scope: Scope<'_>, chat: &Chat) -> Done<Option<ConversationRow>> {
+    if chat.identity.is_empty() {
+        return Err(conversation::no_identity().into());
+    }
+    let found = conversation::find(connection, scope, &chat.identity)?;
+    Ok(found.filter(|row| is_of(row, scope, chat)))
+}
+
+/// All conversations of the chat that an identity means.
+fn all(connection: &Connection, scope: Scope<'_>, chat: &Chat) -> Done<Vec<ConversationRow>> {
+    let mut found: Vec<_> = own(connection, scope, chat)?.into_iter().collect();
+    let own = found.first().map(|row| row.id);
+    let pairs = [digest(&chat.tag.0, &chat.tag.1)];
+    let mut start = 0;
+    while let Some(id) = CONVERSATIONS.first(connection, scope.bot, &pairs, start)? {
+        start = id + 1;
+        if Some(id) != own
+            && let Some(row) = conversation::by_number(connection, id)?
+            && is_of(&row, scope, chat)
+        {
+            found.push(row);
+        }
+    }
+    Ok(found)
+}
+
+/// A message that came in is known by its key; one that went out, by the number that it got.
+pub(crate) fn find_message(
+    connection: &Connection,
+    scope: Scope<'_>,
+    integration: IntegrationId,
+    about: &About,
+) -> Done<Option<(Numbered<Message>, ConversationRow)>> {
+    if let Some(once) = about.once
+        && let Some(message) = message::by_once(connection, scoped(integration, once))?
+    {
+        let id = message::conversation_of(connection, message.id)?;
+        let row = conversation::by_number(connection, id)?;
+        return Ok(row.map(|row| (message, row)));
+    }
+    let chat = &about.chat;
+    let of_chat = digest(&chat.tag.0, &chat.tag.1);
+    let named = digest(&about.message.0, &about.message.1);
+    let mut hits: Vec<(i64, i64)> = Vec::new();
+    let hit = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    for index in index_scopes(scope.bot) {
+        let keys = [index, of_chat, named];
+        hits.extend(rows::all(connection, SENT, keys, hit)?);
+    }
+    // One that was made with nothing but its id.
+    if let Some(own) = own(connection, scope, chat)? {
+        hits.extend(rows::all(connection, SENT_IN, [own.id, named], hit)?);
+    }
+    for (message, conversation) in hits {
+        if let Some(message) = message::by_number(connection, message)?
+            && let Some(row) = conversation::by_number(connection, conversation)?
+            && is_of(&row, scope, chat)
+            && went_out_as(connection, &message, &row, about)?
+        {
+            return Ok(Some((message, row)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the bot's message has this name in the chat as it is called now. Names may begin anew
+/// where a chat moves: then only what came behind something from the new chat is surely from there.
+fn went_out_as(
+    connection: &Connection,
+    message: &Numbered<Message>,
+    conversation: &ConversationRow,
+    about: &About,
+) -> Done<bool> {
+    let (name, value) = &about.message;
+    let tags = &message.value.tags;
+    let is_named = tags.get(name) == Some(value.as_str())
+        || parts_of(tags).any(|part| part == (name.as_str(), value.as_str()));
+    if !is_named || message.value.direction != Direction::Outgoing {
+        return Ok(false);
+    }
+    let (name, value) = &about.chat.tag;
+    let moved = conversation.aliases.iter().any(|alias| alias.0 == *name);
+    if !moved {
+        return Ok(true);
+    }
+    let pair = [digest(name, value)];
+    let first = MESSAGES.first(connection, conversation.id, &pair, 0)?;
+    Ok(first.is_some_and(|first| first < message.id))
+}
+
+/// The message that a channel calls so, for a caller outside a transaction.
+pub(crate) fn look(
+    connection: &Connection,
+    bot: BotId,
+    integration: IntegrationId,
+    about: &About,
+) -> Done<Option<(MessageId, Conversation)>> {
+    let Some(number) = rows::integration(connection, bot, integration)? else {
+        return Ok(None);
+    };
+    let scope = Scope {
+        bot: rows::known_bot(connection, bot)?,
+        integration: number,
+        channel: &about.chat.channel,
+    };
+    let found = find_message(connection, scope, integration, about)?;
+    Ok(found.map(|(message, row)| (message.value.id, row.value)))
+}
+
+impl Intake<'_> {
+    /// Does what an event says of a chat.
+    pub(crate) fn news(&self, tx: &mut Tx<'_>, news: &ChatNews) -> Done<()> {
+        let connection = tx.connection;
+        let scope = self.scope(&news.chat.channel);
+        if !news.tags.is_empty() {
+            for mut row in all(connection, scope, &news.chat)? {
+                let (none, leave) = (Tags::new(), Surplus::LeaveOut);
+                conversation::merge(connection, &mut row, &none, &news.tags, leave, self.now())?;
+            }
+        }
+        if news.left.is_empty() && news.joined.is_empty() {
+            return Ok(());
+        }
+        let own = own(connection, scope, &news.chat)?;
+        for identity in &news.left {
+            if let Some(user) = self.known_user(connection, identity)?
+                && self.is_last_word(connection, news, user)?
+            {
+                leave(connection, scope, &news.chat, own.as_ref(), user)?;
+            }
+        }
+        for joined in own
+            .iter()
+            .flat_map(|own| news.joined.iter().map(move |who| (own, who)))
+        {
+            let (own, who) = joined;
+            let (user, _) = self.sender(connection, who)?;
+            if self.is_last_word(connection, news, user.id)? {
+                participant::join(connection, own.id, user.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers when something was told of a person, and tells whether nothing newer was before.
+    fn is_last_word(&self, connection: &Connection, news: &ChatNews, user: i64) -> Done<bool> {
+        let chat = &news.chat.tag.1;
+        let keys = params![user, self.integration(), chat, news.at];
+        Ok(rows::execute(connection, TOLD, keys)? > 0)
+    }
+
+    fn known_user(&self, connection: &Connection, identity: &Tags) -> Done<Option<i64>> {
+        if identity.is_empty() {
+            return Err(conversation::no_identity().into());
+        }
+        let found = user::find(connection, self.user_scope(), identity)?;
+        Ok(found.map(|user| user.id))
+    }
+}
+
+fn leave(
+    connection: &Connection,
+    scope: Scope<'_>,
+    chat: &Chat,
+    own: Option<&ConversationRow>,
+    user: i64,
+) -> Done<()> {
+    if let Some(own) = own {
+        participant::leave(connection, own.id, user)?;
+    }
+    let pair = digest(&chat.tag.0, &chat.tag.1);
+    for index in index_scopes(scope.bot) {
+        let found = rows::all(connection, TAKES_PART, [user, index, pair], |row| {
+            row.get(0)
+        })?;
+        for conversation in found {
+            if let Some(row) = conversation::by_number(connection, conversation)?
+                && is_of(&row, scope, chat)
+            {
+                participant::leave(connection, row.id, user)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes about so many of what is remembered of a deleted user; fewer only if there is no more.
+pub(crate) fn forget(connection: &Connection, user: i64, limit: i64) -> Done<usize> {
+    rows::execute(connection, FORGET, [user, limit])
+}
