@@ -4,6 +4,7 @@
 mod buttons;
 mod changes;
 mod files;
+mod members;
 mod threads;
 mod trouble;
 mod updates;

@@ -24,7 +24,7 @@ const SENT: &str = "SELECT m.item, t.item FROM conversation_tag t
     ORDER BY m.item DESC";
 const SENT_IN: &str = "SELECT item, scope FROM message_tag WHERE scope = ?1 AND pair = ?2
     ORDER BY item DESC";
-/// From the person's side: he is in fewer conversations than a forum has topics.
+/// From the side of the person, who is in fewer conversations than a forum has topics.
 const TAKES_PART: &str = "SELECT p.conversation FROM participant p
     CROSS JOIN conversation_tag t ON t.scope = ?2 AND t.pair = ?3 AND t.item = p.conversation
     WHERE p.user = ?1";

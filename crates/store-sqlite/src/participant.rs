@@ -26,7 +26,7 @@ pub(crate) fn join(connection: &Connection, conversation: i64, user: i64) -> Don
     Ok(())
 }
 
-/// Makes a user take part no more. Tells whether he did.
+/// Makes a user take part no more. Tells whether it did before.
 pub(crate) fn leave(connection: &Connection, conversation: i64, user: i64) -> Done<bool> {
     Ok(rows::execute(connection, LEAVE, [conversation, user])? > 0)
 }

@@ -39,7 +39,7 @@ pub struct ChatNews {
     pub tags: Tags,
     /// Who is in it: takes part in its own conversation, if there is one, and is made if new.
     pub joined: Vec<Sender>,
-    /// Who is not, by identity: takes part in none of its conversations, until he speaks.
+    /// Who is not, by identity: takes part in none of its conversations, until something new is said.
     pub left: Vec<Tags>,
     /// When, in seconds since 1970 as the channel says. Of a person in a chat an older word than the
     /// last changes nothing.

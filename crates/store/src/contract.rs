@@ -9,6 +9,7 @@
 )]
 
 pub mod access;
+pub mod chat;
 pub mod conversation;
 pub mod cursors;
 pub mod delivery;
@@ -79,6 +80,13 @@ macro_rules! contract_tests {
                 two_conversations_of_one_thread_become_one
                 a_threads_earlier_name_is_remembered
                 an_edit_changes_the_message_and_keeps_what_it_said;
+            chat:
+                who_leaves_a_chat_leaves_all_its_conversations
+                who_joins_a_chat_takes_part_once
+                an_older_word_on_who_is_in_a_chat_changes_nothing
+                tags_of_a_chat_and_of_a_topic
+                a_message_is_found_by_its_name_in_the_chat
+                a_chat_that_moved_is_known_by_its_new_name;
             script:
                 a_script_is_kept_with_its_integration
                 a_decided_conversation_is_taken_as_it_is

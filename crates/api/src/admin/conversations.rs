@@ -25,6 +25,8 @@ type Answer<T> = Result<Json<T>, ApiError>;
 
 /// The longest that a request may wait for something to happen.
 const MAX_WAIT: Duration = Duration::from_secs(30);
+/// How many of those who take part are shown.
+const PARTICIPANTS: usize = 50;
 /// The most rows of an answer.
 const MAX_LIMIT: usize = 500;
 
@@ -87,8 +89,19 @@ pub(super) struct Shown {
     conversation: Conversation,
     #[serde(flatten)]
     said: Said,
+    /// Who takes part, in the order of joining.
+    participants: Vec<Participant>,
+    /// Whether there are more of them.
+    more_participants: bool,
     /// Deliveries that were given up, are uncertain, or failed and are tried again.
     stuck: Vec<DeliveryRecord>,
+}
+
+#[derive(Serialize)]
+struct Participant {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -138,7 +151,20 @@ pub(super) async fn show(
                 .filter(|found| found.error.is_some()),
         );
     }
+    let page = PageRequest {
+        after: None,
+        limit: PARTICIPANTS,
+    };
+    let participants = store.list_participants(bot, conversation.id, page).await?;
+    let participants = participants.ok_or_else(|| Error::not_found(Kind::Conversation, &id))?;
+    let more_participants = participants.next.is_some();
+    let participants = participants.items.into_iter().map(|user| Participant {
+        id: user_id(bot, user.id),
+        name: user.name,
+    });
     Ok(Json(Shown {
+        participants: participants.collect(),
+        more_participants,
         said: said(&admin, bot, messages).await?,
         conversation,
         stuck,

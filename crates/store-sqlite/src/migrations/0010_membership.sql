@@ -1,4 +1,4 @@
--- Version 10. When it was last told of a person whether he is in a chat: an older word that comes
+-- Version 10. When it was last told of a person whether they are in a chat: an older word that comes
 -- later changes nothing. No foreign key, as for conversations: numbers are never given again.
 
 CREATE TABLE membership (

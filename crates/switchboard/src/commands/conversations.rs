@@ -28,7 +28,7 @@ enum Action {
         #[arg(long, default_value = "50", value_parser = value_parser!(u16).range(1..=500))]
         limit: u16,
     },
-    /// Show a conversation: its tags, its last messages and how far they got
+    /// Show a conversation: its tags, who takes part, its last messages and how far they got
     Show {
         /// The conversation's id, such as `conv_01ARZ3NDEKTSV4RRFFQ69G5FAV`
         id: String,
@@ -156,6 +156,10 @@ async fn show(
         "tags  {}",
         printable(&tags(&conversation["tags"]))
     ))?;
+    printer.line(&format!(
+        "participants  {}",
+        printable(&participants(&answer))
+    ))?;
     printer.line("")?;
     for message in rows(&answer, "messages") {
         printer.line(&message_line(message, &answer["authors"]))?;
@@ -164,6 +168,20 @@ async fn show(
         printer.line(&stuck_line(stuck))?;
     }
     Ok(())
+}
+
+/// Who takes part, by name where there is one.
+fn participants(answer: &Value) -> String {
+    let mut shown: Vec<_> = rows(answer, "participants")
+        .map(|user| match user["name"].as_str() {
+            Some(name) => format!("{name} ({})", text(user, "id")),
+            None => text(user, "id"),
+        })
+        .collect();
+    if answer["more_participants"] == true {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
 }
 
 async fn reset(client: &Client, at: &str, body: &Value, printer: Printer) -> Result<(), Failure> {
