@@ -330,6 +330,157 @@ fn a_channels_direct_messages_are_a_thread_a_person() {
     assert_eq!(message(&update).thread.id, "-1002200000009/direct/501");
 }
 
+/// The table "Which conversation" and the section "Which user" of docs/telegram.md.
+#[test]
+fn every_place_has_the_documented_key_and_user() {
+    const CHANNEL: i64 = -1_002_200_000_001;
+    const TEAM: i64 = -1_002_100_000_001;
+    const DIRECT: i64 = -1_002_200_000_009;
+    let channel = json!({ "id": CHANNEL, "type": "channel", "title": "News" });
+    let team = json!({ "id": TEAM, "type": "supergroup", "title": "Team", "is_forum": true });
+    let direct = json!({ "id": DIRECT, "type": "supergroup", "is_direct_messages": true });
+    let stand_in = |id: i64| json!({ "id": id, "is_bot": true, "first_name": "Telegram" });
+    let place = |kind: &str, mut more: Value| {
+        let mut message = private(&json!({}))["message"].take();
+        for (name, value) in more.as_object_mut().unwrap() {
+            message[name] = value.take();
+        }
+        // What is null was not there at all.
+        message
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
+        let update = take(&json!({ "update_id": 1, kind: message }));
+        let key = thread(&update).map(|thread| thread.id.clone());
+        let user = sender_id(&update).map(str::to_owned);
+        (
+            key,
+            user,
+            matches!(update.content, UpdateContent::Message(_)),
+        )
+    };
+    let (team_id, channel_id) = (TEAM.to_string(), CHANNEL.to_string());
+    for (kind, more, key, user) in [
+        ("message", json!({}), "501", "501"),
+        (
+            "message",
+            json!({ "chat": { "id": -4_100_200, "type": "group" } }),
+            "-4100200",
+            "501",
+        ),
+        ("message", json!({ "chat": team }), &team_id, "501"),
+        (
+            "message",
+            json!({ "chat": team, "message_thread_id": 1, "is_topic_message": true }),
+            &team_id,
+            "501",
+        ),
+        (
+            "message",
+            json!({ "chat": team, "message_thread_id": 42, "is_topic_message": true }),
+            "-1002100000001/42",
+            "501",
+        ),
+        (
+            "message",
+            json!({ "message_thread_id": 77, "is_topic_message": true }),
+            "501/77",
+            "501",
+        ),
+        // Channels: with and without a sender, and signed.
+        (
+            "channel_post",
+            json!({ "chat": channel, "sender_chat": channel, "from": null }),
+            &channel_id,
+            &channel_id,
+        ),
+        (
+            "channel_post",
+            json!({ "chat": channel, "from": null }),
+            &channel_id,
+            &channel_id,
+        ),
+        (
+            "channel_post",
+            json!({ "chat": channel, "sender_chat": channel, "author_signature": "Ada" }),
+            &channel_id,
+            &channel_id,
+        ),
+        // The post that Telegram copies into the discussion group, and somebody who writes there as a
+        // channel, or as the group.
+        (
+            "message",
+            json!({
+                "chat": team, "from": stand_in(777_000), "sender_chat": channel,
+                "is_automatic_forward": true,
+            }),
+            &team_id,
+            &channel_id,
+        ),
+        (
+            "message",
+            json!({ "chat": team, "from": stand_in(136_817_688), "sender_chat": channel }),
+            &team_id,
+            &channel_id,
+        ),
+        (
+            "message",
+            json!({ "chat": team, "from": stand_in(1_087_968_824), "sender_chat": team }),
+            &team_id,
+            &team_id,
+        ),
+        // A channel's direct messages: by the person, and by the channel in answer.
+        (
+            "message",
+            json!({ "chat": direct, "direct_messages_topic": { "topic_id": 501 } }),
+            "-1002200000009/direct/501",
+            "501",
+        ),
+        (
+            "message",
+            json!({
+                "chat": direct, "direct_messages_topic": { "topic_id": 501 },
+                "sender_chat": channel,
+            }),
+            "-1002200000009/direct/501",
+            &channel_id,
+        ),
+        // A business connection: by the customer, and by the owner.
+        (
+            "business_message",
+            json!({ "business_connection_id": "bc" }),
+            "business:bc/501",
+            "501",
+        ),
+        (
+            "business_message",
+            json!({
+                "business_connection_id": "bc",
+                "from": { "id": 900, "is_bot": false, "first_name": "Owner" },
+            }),
+            "business:bc/501",
+            "900",
+        ),
+        (
+            "business_message",
+            json!({
+                "business_connection_id": "bc", "message_thread_id": 77, "is_topic_message": true,
+            }),
+            "business:bc/501/77",
+            "501",
+        ),
+    ] {
+        let expected = (Some(key.to_owned()), Some(user.to_owned()), true);
+        assert_eq!(place(kind, more.clone()), expected, "{kind} {more}");
+    }
+    // Its chat need not be the bot's chat of that number.
+    let guest = place(
+        "guest_message",
+        json!({ "chat": team, "guest_query_id": "g" }),
+    );
+    assert_eq!(guest, (None, Some("501".to_owned()), false));
+}
+
 #[test]
 fn message_0_is_no_identity() {
     let first = take(&private(&json!({ "message_id": 0 })));
