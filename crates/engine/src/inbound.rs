@@ -104,11 +104,11 @@ pub struct IncomingEvent {
     pub edit: Option<IncomingEdit>,
     /// The message that this is about, where only the channel's names tell which. Where it is there,
     /// the event belongs to its conversation.
-    pub about: Option<ExternalMessage>,
+    pub about: Option<Box<ExternalMessage>>,
     /// Tags for the conversation of `thread`.
     pub tags: Tags,
     /// What this changes of a whole chat.
-    pub news: Option<ExternalNews>,
+    pub news: Option<Box<ExternalNews>>,
 }
 
 /// A message changes.
@@ -186,10 +186,10 @@ impl Engine {
                 }),
                 about: event
                     .about
-                    .map(|message| about(view, message))
+                    .map(|message| about(view, *message))
                     .transpose()?,
                 tags: view.stored_tags(fit(event.tags)),
-                news: event.news.map(|news| self.news(view, news)).transpose()?,
+                news: event.news.map(|news| self.news(view, *news)).transpose()?,
             })),
             UpdateContent::Unmapped(kept) => InboundContent::Unmapped(Box::new(UnmappedUpdate {
                 kind: view.stored_name(&kept.kind),

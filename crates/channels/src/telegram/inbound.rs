@@ -255,7 +255,7 @@ fn edited(
         if let Some(date) = message.edit_date {
             tags.insert("editDate", date.to_string());
         }
-        event.about = news::edited(account, message);
+        event.about = news::edited(account, message).map(Box::new);
         event.edit = (message.message_id != 0).then(|| IncomingEdit {
             once: once::message(account, message),
             kind: said.to_owned(),

@@ -60,7 +60,8 @@ struct Membership {
 struct Member {
     status: String,
     user: Person,
-    is_member: Option<bool>,
+    #[serde(rename = "is_member")]
+    is_there: Option<bool>,
 }
 
 impl Member {
@@ -68,7 +69,7 @@ impl Member {
     fn is_in(&self) -> Option<bool> {
         match self.status.as_str() {
             "creator" | "administrator" | "member" => Some(true),
-            "restricted" => self.is_member,
+            "restricted" => self.is_there,
             "left" | "kicked" => Some(false),
             _ => None,
         }
@@ -120,7 +121,7 @@ pub(super) fn of_service(
         at: message.date.unwrap_or_default(),
     };
     if !news.joined.is_empty() || !news.left.is_empty() {
-        event.news = Some(news);
+        event.news = Some(Box::new(news));
     }
 }
 
@@ -133,19 +134,21 @@ pub(super) fn of_happening(
 ) {
     match event.kind.as_str() {
         "chat_member" | "my_chat_member" => {
-            event.news = membership(account, happening, content, event)
+            event.news = membership(account, happening, content, event).map(Box::new);
         }
         "message_reaction" | "message_reaction_count" => {
             let (chat, number) = (happening.chat.as_ref(), happening.message_id);
             event.about = chat
                 .zip(number)
-                .and_then(|(chat, number)| named(account, chat, number));
+                .and_then(|(chat, number)| named(account, chat, number))
+                .map(Box::new);
         }
         "callback_query" => {
             event.about = happening
                 .message
                 .as_ref()
-                .and_then(|message| inaccessible(account, message));
+                .and_then(|message| inaccessible(account, message))
+                .map(Box::new);
         }
         _ => {}
     }
@@ -170,9 +173,10 @@ fn membership(
     if event.kind == "my_chat_member" {
         news.tags.insert(BOT_STATUS, &member.status);
     } else if is_other(account, &member.user) {
-        match member.is_in()? {
-            true => news.joined.push(person_user(&member.user)),
-            false => news.left.push(member.user.id.to_string()),
+        if member.is_in()? {
+            news.joined.push(person_user(&member.user));
+        } else {
+            news.left.push(member.user.id.to_string());
         }
     }
     Some(news)
