@@ -22,29 +22,14 @@ const JSON_LIMIT: usize = 1 << 20;
 /// A body read as `T`.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-/// A body as it came.
+/// A body as it came, of which nothing says that it is no JSON.
 pub(crate) struct RawBody(pub(crate) Bytes);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_encoded = request
-            .headers()
-            .get(header::CONTENT_ENCODING)
-            .is_some_and(|value| value != "identity");
-        if is_encoded {
-            return Err(ApiError::media_type("content-encoding", "none"));
-        }
-        let names_json = says_json(&request);
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
-        let is_object = matches!(bytes.trim_ascii(), [] | [b'{', ..]);
-        if !is_object && names_json == Some(false) {
-            return Err(ApiError::media_type(
-                "content-type",
-                "application/json and a JSON object",
-            ));
-        }
         Ok(Self(parse(&bytes)?))
     }
 }
@@ -60,7 +45,23 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        read(request, JSON_LIMIT).await.map(Self)
+        let is_encoded = request
+            .headers()
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|value| value != "identity");
+        if is_encoded {
+            return Err(ApiError::media_type("content-encoding", "none"));
+        }
+        let names_json = says_json(&request);
+        let bytes = read(request, JSON_LIMIT).await?;
+        let is_object = matches!(bytes.trim_ascii(), [] | [b'{', ..]);
+        if !is_object && names_json == Some(false) {
+            return Err(ApiError::media_type(
+                "content-type",
+                "application/json and a JSON object",
+            ));
+        }
+        Ok(Self(bytes))
     }
 }
 
@@ -132,10 +133,12 @@ fn unclear(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
 
 fn invalid(path: &str, error: &serde_json::Error) -> Error {
     let text = error.to_string();
-    if !error.is_data() {
-        return Error::invalid("body", format!("expected JSON: {text}"));
-    }
     let root = path == ".";
+    if !error.is_data() {
+        // Also said of a value that is no name of those that may stand here.
+        let field = if root { "body" } else { path };
+        return Error::invalid(field, format!("expected other JSON: {text}"));
+    }
     let missing = text
         .strip_prefix("missing field `")
         .and_then(|rest| rest.split_once('`'));

@@ -82,6 +82,7 @@ impl Query {
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(invalid(name, "expected it once only")),
             (Some(""), None) => Err(invalid(name, EMPTY)),
+            (Some(text), None) if text.contains('\0') => Err(invalid(name, NUL)),
             (value, None) => Ok(value),
         }
     }
@@ -139,6 +140,7 @@ impl Query {
             .all(name)
             .map(|text| match text {
                 "" => Err(invalid(name, EMPTY)),
+                text if text.contains('\0') => Err(invalid(name, NUL)),
                 text => read(text).ok_or_else(|| invalid(name, expected)),
             })
             .collect::<Result<_>>()?;
@@ -198,6 +200,8 @@ impl Query {
 }
 
 const EMPTY: &str = "expected a value; leave the parameter out to get all";
+
+const NUL: &str = "expected a value without NUL";
 
 const USER: &str = "expected a user's id such as user_01ARZ3NDEKTSV4RRFFQ69G5FAV, or the bot's";
 

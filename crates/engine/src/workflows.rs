@@ -107,13 +107,13 @@ impl Engine {
         query: WorkflowQuery,
         page: PageRequest,
     ) -> Result<Page<WireWorkflow>> {
-        if caller.integration.is_some() {
-            return Ok(Page::empty());
-        }
         let filter = WorkflowFilter {
             tags: check::tag_filter(caller, query.tags)?,
             ..query
         };
+        if caller.integration.is_some() {
+            return Ok(Page::empty());
+        }
         let found = self
             .store()
             .list_workflows(caller.bot, filter, page)

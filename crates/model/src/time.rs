@@ -14,7 +14,7 @@ pub struct Timestamp(i64);
 
 /// The text is no RFC 3339 time (<https://www.rfc-editor.org/rfc/rfc3339>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected an RFC 3339 time such as 2026-01-02T03:04:05.678Z")]
+#[error("expected an RFC 3339 time from 1970 on, such as 2026-01-02T03:04:05.678Z")]
 pub struct InvalidTimestamp;
 
 impl Timestamp {
@@ -96,8 +96,11 @@ impl FromStr for Timestamp {
         let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
         let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
         i64::try_from(millis)
-            .map(Self::from_millis)
-            .map_err(|_| InvalidTimestamp)
+            .ok()
+            // What is written is what was meant, or nothing.
+            .filter(|millis| (0..=Self::MAX).contains(millis))
+            .map(Self)
+            .ok_or(InvalidTimestamp)
     }
 }
 
@@ -153,6 +156,13 @@ mod tests {
         let expected = Ok(Timestamp::from_millis(1_704_164_645_678));
         assert_eq!("2024-01-02T03:04:05.678Z".parse(), expected);
         assert_eq!("2024-01-02T04:04:05.678999+01:00".parse(), expected);
-        assert_eq!("yesterday".parse::<Timestamp>(), Err(InvalidTimestamp));
+        for wrong in [
+            "yesterday",
+            "1969-12-31T23:59:59.999Z",
+            "1970-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59.999-00:01",
+        ] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(InvalidTimestamp), "{wrong}");
+        }
     }
 }

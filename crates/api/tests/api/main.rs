@@ -6,6 +6,7 @@
 )]
 
 mod actions;
+mod bad_input;
 mod cases;
 mod compatibility;
 mod conversations;

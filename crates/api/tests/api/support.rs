@@ -187,6 +187,11 @@ impl World {
         }
     }
 
+    /// Who explains updates.
+    pub(crate) fn explain(&self) -> Arc<dyn Explain> {
+        Arc::new(NoUpdates(self.engine.clone()))
+    }
+
     /// How many rows each table has.
     pub(crate) fn rows(&self) -> std::collections::BTreeMap<String, i64> {
         let database = rusqlite::Connection::open(self.dir.path().join("switchboard.db")).unwrap();

@@ -128,13 +128,7 @@ impl Server {
         let http = watch.spawn(
             "the HTTP server",
             &stop_http,
-            switchboard_api::serve(
-                listener,
-                router,
-                core.engine.env().clone(),
-                limits,
-                stop_http.clone(),
-            ),
+            switchboard_api::serve(listener, router, env, limits, stop_http.clone()),
         );
 
         supervisor.start_bots().await?;
