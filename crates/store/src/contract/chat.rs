@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use switchboard_model::{ConversationId, Direction, Event, MessageId, Tags};
 
 use super::Factory;
-use super::world::{World, all, json, key, tags};
+use super::world::{World, all, json, key, tags, text_payload};
 use crate::{
-    About, Chat, ChatNews, Inbound, InboundContent, InboundEvent, Ingested, Outcome, Rekey, Thread,
+    About, Chat, ChatNews, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Outcome,
+    Rekey, Thread,
 };
 
 const BUSINESS: &str = "telegram:businessConnectionId";
@@ -371,6 +372,24 @@ pub async fn a_message_is_found_by_its_name_in_the_chat(factory: &dyn Factory) {
     assert_eq!(place(&events[0]), (Some(beside), Some(many)));
     assert_eq!(place(&events[1]), (Some(beside), Some(came)));
     assert_eq!(place(&events[2]), (Some(own), None));
+
+    // An edit belongs where its message is, whatever thread it comes in.
+    let edit = InboundEvent {
+        thread: Some(world.external_thread("-5")),
+        edit: Some(InboundEdit {
+            once: key(3),
+            kind: "text".to_owned(),
+            payload: text_payload("mended"),
+            tags: Tags::new(),
+        }),
+        ..self::event()
+    };
+    let taken = world.ingest(vec![told(&world, edit, None)]).await;
+    assert!(
+        matches!(taken[0], Ingested::Event { conversation, .. } if conversation == Some(beside)),
+        "{taken:?}"
+    );
+    assert_eq!(world.message(came).await.payload, text_payload("mended"));
 
     // Not another bot's, and nothing that is gone.
     let stranger = world.another_bot().await;

@@ -257,3 +257,30 @@ async fn without_a_token_it_is_said_that_redeliveries_cannot_be_told() {
     let said = ask(&bench, &message(1, &json!({}))).await;
     assert!(has(&said, "no bot number:") && said.created, "{said:?}");
 }
+
+#[tokio::test]
+async fn what_names_a_message_without_its_topic_is_said_to_be_where_it_is() {
+    let (bench, account) = bench().await;
+    let topic = json!({ "message_thread_id": 42, "is_topic_message": true });
+    check(&bench, &account, &message(1, &topic)).await;
+    let place = conversations(&bench).await[0];
+    // Topics were switched off since.
+    let edit: Value = serde_json::from_str(&message(1, &json!({ "text": "mended" }))).unwrap();
+    let edit = json!({ "update_id": 900, "edited_message": edit["message"] }).to_string();
+    let said = check(&bench, &account, &edit).await;
+    assert_eq!(said.conversation_id, Some(place));
+    assert!(has(&said, "about a message:"), "{said:?}");
+    let reaction = |number: i64| {
+        json!({ "update_id": 901 + number, "message_reaction": {
+            "chat": { "id": GROUP, "type": "supergroup", "is_forum": true }, "date": 1,
+            "message_id": number, "old_reaction": [], "new_reaction": [],
+            "user": { "id": 501, "is_bot": false, "first_name": "Ada" },
+        } })
+        .to_string()
+    };
+    let said = check(&bench, &account, &reaction(1)).await;
+    assert_eq!(said.conversation_id, Some(place));
+    let said = check(&bench, &account, &reaction(2)).await;
+    assert_eq!(said.conversation_id, None);
+    assert!(has(&said, "no thread:"), "{said:?}");
+}

@@ -300,3 +300,40 @@ async fn a_press_under_a_message_that_is_no_longer_accessible_is_said_in_its_top
         "{scripted:?}"
     );
 }
+
+/// What a script's conversations are, Telegram's chats do not say.
+#[tokio::test]
+async fn what_is_told_of_a_chat_changes_no_conversation_of_a_script() {
+    let (bench, api) = (Bench::new().await, Api::start().await);
+    let source = "const integration = { conversations: { async getOrCreateConversation(ctx) { \
+                  return await ctx.bp.conversations.getById('one') ?? \
+                  await ctx.bp.conversations.create({ id: 'one', platform: 'telegram' }) } } }";
+    let script = switchboard_script::Script::load(source, switchboard_script::Limits::default());
+    let account = bench.scripted(&api.url, Some(script.await.unwrap()));
+    let member = json!({ "status": "member", "user": person(501) });
+    let created = json!({
+        "text": "hi", "message_thread_id": 42, "is_topic_message": true,
+        "reply_to_message": { "message_id": 42, "forum_topic_created": { "name": "Work" } },
+    });
+    let renamed = json!({ "forum_topic_edited": { "name": "Home" } });
+    for update in [
+        service(&created),
+        service(&renamed),
+        changed("chat_member", &member),
+        changed("my_chat_member", &member),
+    ] {
+        let raw = update.to_string();
+        let update = account.read(&raw).await.unwrap();
+        match account.mapped(&raw, &update).await.unwrap().content {
+            UpdateContent::Message(message) => {
+                assert!(message.thread.known.is_some());
+                assert_eq!(message.thread.defaults, Tags::new());
+            }
+            UpdateContent::Event(event) => {
+                assert_eq!((event.about, event.news), (None, None), "{raw}");
+                assert_eq!(event.tags, Tags::new());
+            }
+            UpdateContent::Unmapped(kept) => panic!("{raw}: {kept:?}"),
+        }
+    }
+}
