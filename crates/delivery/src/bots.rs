@@ -49,7 +49,7 @@ impl Carrier for ToBots {
         }
     }
 
-    fn may_take_what_is_broken_off(&self) -> bool {
+    fn may_take_what_is_broken_off(&self, _: &ClaimedDelivery) -> bool {
         // A bot knows the event by its id when it comes again.
         false
     }

@@ -15,7 +15,7 @@ pub(crate) trait Carrier: Send + Sync + 'static {
 
     /// Whether a try that was broken off (by a panic, the time limit or a stop) may have been taken,
     /// and would show up twice if it were made again.
-    fn may_take_what_is_broken_off(&self) -> bool;
+    fn may_take_what_is_broken_off(&self, delivery: &ClaimedDelivery) -> bool;
 
     /// How many may be under way now.
     fn admission(&self) -> Admission {
@@ -44,6 +44,10 @@ pub(crate) enum Tried {
     Permanent { error: String },
     /// It may have been taken.
     Uncertain { error: String },
+    /// It may have been taken, and another try tells nothing.
+    Unknown { error: String },
+    /// The channel knows no such change.
+    Unable,
     /// Nothing can be sent there now, through no fault of this delivery.
     Released { error: String },
 }

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use switchboard_engine::{Condition, Engine, View};
-use switchboard_integration::{Lease, Outbound, Outgoing, Parts, SendOutcome};
+use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, SendOutcome};
 use switchboard_model::{DeliveryId, Error, IntegrationId, Result, TagPatch, Tags, Timestamp};
 use switchboard_store::{ClaimedDelivery, OutgoingMessage, SentPart, Store, Subject};
 
@@ -35,17 +37,21 @@ struct Pause {
 #[async_trait]
 impl Carrier for ToChannel {
     async fn carry(&self, delivery: &ClaimedDelivery, lease: Lease) -> Tried {
-        let Subject::Message(outgoing) = &delivery.subject else {
-            return Tried::Permanent {
-                error: "an event is in a channel's line; report this as a bug".to_owned(),
-            };
+        let conversation = match &delivery.subject {
+            Subject::Message(outgoing) | Subject::Edit(outgoing) => &outgoing.conversation,
+            Subject::Delete(deletion) => &deletion.conversation,
+            Subject::Event(_) | Subject::Gone => {
+                return Tried::Permanent {
+                    error: "an event is in a channel's line; report this as a bug".to_owned(),
+                };
+            }
         };
         if self.gate.is_closed() {
             return Tried::Released {
                 error: "the channel account does not work".to_owned(),
             };
         }
-        let view = View::integration(&outgoing.conversation.alias);
+        let view = View::integration(&conversation.alias);
         let parts = KeptParts {
             store: &**self.engine.store(),
             id: delivery.id,
@@ -53,8 +59,7 @@ impl Carrier for ToChannel {
             sent: &delivery.progress,
             lease,
         };
-        let outgoing = shown(&view, (**outgoing).clone(), delivery.attempt);
-        let mut sending = self.channel.send(&outgoing, &parts, lease);
+        let mut sending = self.begin(&view, delivery, &parts, lease);
         let early = tokio::time::timeout(REFUSAL_TIME, &mut sending).await;
         let outcome = if let Ok(outcome) = early {
             outcome
@@ -63,11 +68,17 @@ impl Carrier for ToChannel {
             sending.await
         };
         self.learn(&outcome);
+        if matches!(delivery.subject, Subject::Message(_)) && outcome == SendOutcome::Unable {
+            return Tried::Permanent {
+                error: "the channel cannot send".to_owned(),
+            };
+        }
         tried(&view, outcome)
     }
 
-    fn may_take_what_is_broken_off(&self) -> bool {
-        true
+    fn may_take_what_is_broken_off(&self, delivery: &ClaimedDelivery) -> bool {
+        // To delete a message once more does no harm.
+        !matches!(delivery.subject, Subject::Delete(_))
     }
 
     fn admission(&self) -> Admission {
@@ -95,6 +106,36 @@ impl ToChannel {
         }
     }
 
+    /// The try of what is to be done, in the integration's view.
+    fn begin<'a>(
+        &'a self,
+        view: &View,
+        delivery: &ClaimedDelivery,
+        parts: &'a KeptParts<'a>,
+        lease: Lease,
+    ) -> BoxFuture<'a, SendOutcome> {
+        let attempt = delivery.attempt;
+        match &delivery.subject {
+            Subject::Edit(outgoing) => {
+                let outgoing = shown(view, (**outgoing).clone(), delivery);
+                async move { self.channel.edit(&outgoing, parts, lease).await }.boxed()
+            }
+            Subject::Message(outgoing) => {
+                let outgoing = shown(view, (**outgoing).clone(), delivery);
+                async move { self.channel.send(&outgoing, parts, lease).await }.boxed()
+            }
+            Subject::Delete(deletion) => {
+                let deletion = Deletion {
+                    message: deletion.message,
+                    conversation: view.conversation(deletion.conversation.clone()),
+                    attempt,
+                };
+                async move { self.channel.delete(&deletion, parts, lease).await }.boxed()
+            }
+            Subject::Event(_) | Subject::Gone => async { SendOutcome::Unable }.boxed(),
+        }
+    }
+
     /// Takes from an outcome what it tells of the account.
     fn learn(&self, outcome: &SendOutcome) {
         match outcome {
@@ -112,7 +153,10 @@ impl ToChannel {
                     tracing::info!(integration = %self.integration, "the channel account works again");
                 }
             }
-            SendOutcome::Retry { .. } | SendOutcome::Uncertain { .. } => {}
+            SendOutcome::Retry { .. }
+            | SendOutcome::Uncertain { .. }
+            | SendOutcome::Unknown { .. }
+            | SendOutcome::Unable => {}
         }
     }
 
@@ -142,12 +186,13 @@ impl ToChannel {
     }
 }
 
-fn shown(view: &View, outgoing: OutgoingMessage, attempt: u32) -> Outgoing {
+fn shown(view: &View, outgoing: OutgoingMessage, delivery: &ClaimedDelivery) -> Outgoing {
     Outgoing {
         message: view.message(outgoing.message),
         user: view.user(outgoing.user),
         conversation: view.conversation(outgoing.conversation),
-        attempt,
+        attempt: delivery.attempt,
+        again: delivery.again,
     }
 }
 
@@ -162,6 +207,8 @@ fn tried(view: &View, outcome: SendOutcome) -> Tried {
         SendOutcome::Retry { error } => Tried::Retry { error },
         SendOutcome::Permanent { error } => Tried::Permanent { error },
         SendOutcome::Uncertain { error } => Tried::Uncertain { error },
+        SendOutcome::Unknown { error } => Tried::Unknown { error },
+        SendOutcome::Unable => Tried::Unable,
         SendOutcome::AccountBroken { error } => Tried::Released { error },
     }
 }

@@ -128,6 +128,8 @@ impl Policy {
                 change,
             },
             Tried::Permanent { error } => Outcome::Dead { error },
+            Tried::Unknown { error } => Outcome::Uncertain { error },
+            Tried::Unable => Outcome::Dropped,
             Tried::Wait { after, error } => Outcome::Retry {
                 // A bot that asks for no wait at all would be asked again without end or pause.
                 after: after.max(self.first_retry).min(LONGEST_WAIT),

@@ -180,11 +180,13 @@ impl Desk {
             Subject::Gone => Some(Tried::Permanent {
                 error: "its message or conversation was deleted".to_owned(),
             }),
-            Subject::Event(_) | Subject::Message(_) => tokio::select! {
-                biased;
-                tried = self.attempt(&delivery, lease) => Some(tried),
-                () = self.break_off.cancelled() => None,
-            },
+            Subject::Event(_) | Subject::Message(_) | Subject::Edit(_) | Subject::Delete(_) => {
+                tokio::select! {
+                    biased;
+                    tried = self.attempt(&delivery, lease) => Some(tried),
+                    () = self.break_off.cancelled() => None,
+                }
+            }
         };
         let outcome = match tried {
             Some(tried) => {
@@ -194,7 +196,7 @@ impl Desk {
             }
             None => self
                 .policy
-                .stopped(self.carrier.may_take_what_is_broken_off()),
+                .stopped(self.carrier.may_take_what_is_broken_off(&delivery)),
         };
         if matches!(delivery.subject, Subject::Gone) {
             tracing::debug!(delivery = %delivery.id, "not delivered: it was deleted");
@@ -225,17 +227,19 @@ impl Desk {
             Ok(Ok(tried)) => tried,
             // The panic's text may hold anything; it is on standard error already.
             Ok(Err(_)) => {
-                self.broken_off("the code that handles this panicked; see the log".to_owned())
+                let error = "the code that handles this panicked; see the log".to_owned();
+                self.broken_off(delivery, error)
             }
-            Err(_) => self.broken_off(format!(
-                "no end after {} s; the try was broken off",
-                limit.as_secs_f32()
-            )),
+            Err(_) => {
+                let limit = limit.as_secs_f32();
+                let error = format!("no end after {limit} s; the try was broken off");
+                self.broken_off(delivery, error)
+            }
         }
     }
 
-    fn broken_off(&self, error: String) -> Tried {
-        if self.carrier.may_take_what_is_broken_off() {
+    fn broken_off(&self, delivery: &ClaimedDelivery, error: String) -> Tried {
+        if self.carrier.may_take_what_is_broken_off(delivery) {
             Tried::Uncertain { error }
         } else {
             Tried::Retry { error }
@@ -307,6 +311,9 @@ fn report(delivery: &ClaimedDelivery, outcome: &Outcome) {
         }
         Outcome::Dead { error } => {
             tracing::warn!(delivery = %id, attempt, error, "given up; it is kept and can be replayed");
+        }
+        Outcome::Dropped => {
+            tracing::debug!(delivery = %id, "the channel cannot change what was sent; forgotten");
         }
         Outcome::Uncertain { error } => {
             tracing::warn!(delivery = %id, attempt, error, "perhaps delivered; it is kept and can be replayed");

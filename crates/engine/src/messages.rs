@@ -1,8 +1,8 @@
 //! Operations on messages.
 
 use switchboard_model::{
-    ConversationId, Direction, Error, IntegrationId, Json, Kind, MessageId, Result, Tags,
-    Timestamp, UserId,
+    ConversationId, DeliveryId, Direction, Error, IntegrationId, Json, Kind, MessageId, Result,
+    Tags, Timestamp, UserId,
 };
 use switchboard_store::{
     Discriminate, Found, Idempotency, Key, MessageFilter, MessageUpdate, NewMessage, Page,
@@ -114,7 +114,8 @@ impl Engine {
         Ok(found.map(|message| WireMessage::new(&view, caller.bot, message)))
     }
 
-    /// Merges tags and replaces the payload. Nothing is handed on.
+    /// Merges tags and replaces the payload. Where the bot changes what it has sent, the channel is
+    /// told.
     pub async fn update_message(
         &self,
         caller: &Caller,
@@ -129,7 +130,11 @@ impl Engine {
         if !self.sees_message(caller, id).await? {
             return Err(Error::not_found(Kind::Message, id));
         }
-        let update = MessageUpdate { tags, payload };
+        let update = MessageUpdate {
+            tags,
+            payload,
+            delivery: self.told_by(caller),
+        };
         self.store()
             .update_message(caller.bot, id, update, self.env().now())
             .await?
@@ -137,15 +142,24 @@ impl Engine {
             .ok_or_else(|| Error::not_found(Kind::Message, id))
     }
 
-    /// Deletes the message.
+    /// Deletes the message; in its channel too, if the bot sent it and deletes it.
     pub async fn delete_message(&self, caller: &Caller, id: MessageId) -> Result<()> {
         let now = self.env().now();
         if self.sees_message(caller, id).await?
-            && self.store().delete_message(caller.bot, id, now).await?
+            && self
+                .store()
+                .delete_message(caller.bot, id, self.told_by(caller), now)
+                .await?
         {
             return Ok(());
         }
         Err(Error::not_found(Kind::Message, id))
+    }
+
+    /// The id of the delivery that tells a channel of a caller's change. An integration knows of its
+    /// own.
+    fn told_by(&self, caller: &Caller) -> Option<DeliveryId> {
+        caller.integration.is_none().then(|| self.new_delivery_id())
     }
 
     async fn post(

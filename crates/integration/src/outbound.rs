@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use switchboard_model::{Conversation, Message, Result, Tags, User};
+use switchboard_model::{Conversation, Message, MessageId, Result, Tags, User};
 use switchboard_store::SentPart;
 
 /// A message on its way out, with tags as the integration sees them (`id`, `chatId`, …).
@@ -13,6 +13,19 @@ pub struct Outgoing {
     pub message: Message,
     /// Its author.
     pub user: User,
+    /// Its conversation.
+    pub conversation: Conversation,
+    /// The number of this try, from 1.
+    pub attempt: u32,
+    /// Whether an earlier try was made, of which the outcome may be unknown. A replay begins anew.
+    pub again: bool,
+}
+
+/// The deletion of a message that was sent. What it said is gone.
+#[derive(Debug, Clone)]
+pub struct Deletion {
+    /// The message.
+    pub message: MessageId,
     /// Its conversation.
     pub conversation: Conversation,
     /// The number of this try, from 1.
@@ -46,6 +59,14 @@ pub enum SendOutcome {
         /// What happened.
         error: String,
     },
+    /// It may have been taken, and another try can tell nothing: it waits for a person, whatever the
+    /// policy.
+    Unknown {
+        /// What happened.
+        error: String,
+    },
+    /// The channel has no such thing as changing what was sent.
+    Unable,
     /// The account does not work (its token is refused). The message waits for an operator.
     AccountBroken {
         /// The channel's words, and what to do.
@@ -80,11 +101,12 @@ impl Lease {
 /// The parts of one message that have already left, kept on disk.
 #[async_trait]
 pub trait Parts: Send + Sync {
-    /// Those that left in earlier tries, in order.
+    /// Those that left in earlier tries, in order. Of a change of a message: all that are in the
+    /// channel, and what was noted of them since; the last note of a part counts.
     fn sent(&self) -> &[SentPart];
 
-    /// Notes a part that has just left, before the next is sent. An error means that the try must
-    /// stop: somebody else may hold the message now.
+    /// Notes a part that has just left, or changed, before the next is sent. An error means that the
+    /// try must stop: somebody else may hold the message now.
     async fn record(&self, part: SentPart) -> Result<()>;
 }
 
@@ -96,4 +118,20 @@ pub trait Outbound: Send + Sync + 'static {
     /// Called for one message of a conversation at a time, in order. It must return before the
     /// lease is over, and must not retry by itself what could show up twice.
     async fn send(&self, message: &Outgoing, parts: &dyn Parts, lease: Lease) -> SendOutcome;
+
+    /// Tries to make the parts of a message that was sent say what it says now, as `send` does. Called
+    /// only if parts were recorded when it was sent; it may come again, and with the same content.
+    ///
+    /// A channel that cannot do so leaves it at this: then nothing is kept of the change but in the
+    /// store.
+    async fn edit(&self, message: &Outgoing, parts: &dyn Parts, lease: Lease) -> SendOutcome {
+        let _ = (message, parts, lease);
+        SendOutcome::Unable
+    }
+
+    /// Tries to delete the parts of a message that was sent. As `edit`.
+    async fn delete(&self, deletion: &Deletion, parts: &dyn Parts, lease: Lease) -> SendOutcome {
+        let _ = (deletion, parts, lease);
+        SendOutcome::Unable
+    }
 }

@@ -273,6 +273,8 @@ async fn finish(tx: &mut Tx, finish: &Finish) -> Done<bool> {
             }
             delivered(tx, &current, replies, tags, now).await?;
         }
+        // Changes of sent messages are not enqueued here.
+        Outcome::Dropped => settle(tx, &current, outbox::DELIVERED, None, now).await?,
         Outcome::Dead { error } => settle(tx, &current, outbox::DEAD, Some(error), now).await?,
         Outcome::Uncertain { error } => {
             settle(tx, &current, outbox::UNCERTAIN, Some(error), now).await?;
@@ -355,7 +357,7 @@ async fn delivered(
     {
         let update = MessageUpdate {
             tags: tags.clone(),
-            payload: None,
+            ..MessageUpdate::default()
         };
         message::change(tx, message, &update, now).await?;
     }

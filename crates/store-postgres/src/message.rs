@@ -509,7 +509,13 @@ impl MessageStore for PostgresStore {
         Err(not_served("edits of messages"))
     }
 
-    async fn delete_message(&self, bot: BotId, id: MessageId, now: Timestamp) -> Result<bool> {
+    async fn delete_message(
+        &self,
+        bot: BotId,
+        id: MessageId,
+        _: Option<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<bool> {
         self.write((bot, id, now), |tx, (bot, id, now)| {
             Box::pin(delete(tx, *bot, *id, *now))
         })

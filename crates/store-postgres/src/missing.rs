@@ -21,6 +21,7 @@ pub const MISSING: &[&str] = &[
     "merging two conversations",
     "threads that move",
     "edits of messages",
+    "edits and deletions of sent messages in their channel",
     "messages with all that they belong to in one",
     "imported messages",
     "scheduled messages",

@@ -2,7 +2,7 @@
 
 use switchboard_model::{BotId, ConversationId, DeliveryId, Error, EventId, MessageId, Timestamp};
 use switchboard_store::{
-    Cursor, DeliveryRecord, DeliveryRecordStatus, Page, PageRequest, SortOrder,
+    Cursor, DeliveryAction, DeliveryRecord, DeliveryRecordStatus, Page, PageRequest, SortOrder,
 };
 use tokio_postgres::Row;
 
@@ -62,6 +62,7 @@ fn record(row: &Row) -> Done<Record> {
         id: row.try_get(0)?,
         value: DeliveryRecord {
             id: DeliveryId::from_bytes(rows::bytes(row, 1)?),
+            action: DeliveryAction::Send,
             event: rows::bytes_or_none(row, 2)?.map(EventId::from_bytes),
             message: rows::bytes_or_none(row, 3)?.map(MessageId::from_bytes),
             conversation: rows::bytes_or_none(row, 4)?.map(ConversationId::from_bytes),

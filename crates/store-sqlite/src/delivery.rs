@@ -13,7 +13,7 @@ use switchboard_store::{
 };
 
 use crate::failure::{Done, Failure};
-use crate::outbox::lost;
+use crate::outbox::{change, lost};
 use crate::writer::Tx;
 use crate::{
     SqliteStore, conversation, event, message, outbox, record, rows, schedule, state, user,
@@ -40,8 +40,9 @@ const TAKE: &str = "UPDATE delivery SET status = 2, epoch = epoch + 1, attempts 
         leased_until = ?2, trying_since = coalesce(trying_since, ?3)
     WHERE id = ?1
     RETURNING public, epoch, attempts, trying_since, progress, event, message,
-        (SELECT public FROM bot WHERE id = bot)";
-const CURRENT: &str = "SELECT d.id, d.destination, d.conversation, d.event, d.message, b.public
+        (SELECT public FROM bot WHERE id = bot), action";
+const CURRENT: &str = "SELECT d.id, d.destination, d.conversation, d.event, d.message, b.public,
+        d.action
     FROM delivery d CROSS JOIN bot b ON b.id = d.bot
     WHERE d.public = ?1 AND d.epoch = ?2 AND d.status = 2";
 const SETTLE: &str =
@@ -124,7 +125,7 @@ fn claim(tx: &mut Tx<'_>, claim: Claim) -> Done<Claimed> {
 fn take(connection: &Connection, id: i64, again: bool, claim: Claim) -> Done<ClaimedDelivery> {
     let until = claim.now.plus(claim.lease).as_millis();
     let keys = params![id, until, claim.now.as_millis()];
-    let mut taken: Vec<(ClaimedDelivery, Option<i64>, Option<i64>)> =
+    let mut taken: Vec<(ClaimedDelivery, Option<i64>, Option<i64>, u8)> =
         rows::all(connection, TAKE, keys, |row| {
             let delivery = ClaimedDelivery {
                 id: DeliveryId::from_bytes(row.get(0)?),
@@ -139,10 +140,18 @@ fn take(connection: &Connection, id: i64, again: bool, claim: Claim) -> Done<Cla
                     None => Vec::new(),
                 },
             };
-            Ok((delivery, row.get(5)?, row.get(6)?))
+            Ok((delivery, row.get(5)?, row.get(6)?, row.get(8)?))
         })?;
-    let (mut delivery, event, message) = taken.pop().ok_or_else(|| rows::gone("a due delivery"))?;
-    delivery.subject = match subject(connection, event, message) {
+    let (mut delivery, event, message, action) =
+        taken.pop().ok_or_else(|| rows::gone("a due delivery"))?;
+    let subject = match (action, message) {
+        (outbox::SEND, _) | (_, None) => subject(connection, event, message),
+        (action, Some(message)) => {
+            let known = &mut delivery.progress;
+            change::subject(connection, id, message, action, known)
+        }
+    };
+    delivery.subject = match subject {
         // One that cannot be read would be claimed first for ever and hold up the whole lane.
         Err(
             error @ (Failure::Damage(_)
@@ -170,7 +179,7 @@ fn subject(connection: &Connection, event: Option<i64>, message: Option<i64>) ->
     }))
 }
 
-fn outgoing(connection: &Connection, number: i64) -> Done<Option<OutgoingMessage>> {
+pub(crate) fn outgoing(connection: &Connection, number: i64) -> Done<Option<OutgoingMessage>> {
     const ENDS: &str = "SELECT user, conversation FROM message WHERE id = ?1";
     let Some(message) = message::by_number(connection, number)? else {
         return Ok(None);
@@ -197,6 +206,7 @@ struct Current {
     event: Option<i64>,
     message: Option<i64>,
     bot: BotId,
+    action: u8,
 }
 
 fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
@@ -209,6 +219,7 @@ fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
             event: row.get(3)?,
             message: row.get(4)?,
             bot: BotId::from_bytes(row.get(5)?),
+            action: row.get(6)?,
         })
     })?;
     let Some(current) = current else {
@@ -228,6 +239,7 @@ fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
         }
         Outcome::Dead { error } => settle(tx, &current, outbox::DEAD, Some(&error), now)?,
         Outcome::Uncertain { error } => settle(tx, &current, outbox::UNCERTAIN, Some(&error), now)?,
+        Outcome::Dropped => drop_change(tx, &current, now)?,
         Outcome::Retry {
             after,
             error,
@@ -263,7 +275,20 @@ fn settle(
     error: Option<&str>,
     now: Timestamp,
 ) -> Done<()> {
+    if let Some(message) = current.message.filter(|_| current.action != outbox::SEND) {
+        if status == outbox::DEAD && !change::stands(tx.connection, message, current.action)? {
+            return drop_change(tx, current, now);
+        }
+        change::supersede(tx.connection, message, current.id)?;
+    }
     rows::execute(tx.connection, SETTLE, params![current.id, status, error])?;
+    outbox::promote(tx, current.destination, current.conversation, now)
+}
+
+/// Forgets a change of a message that has nowhere to go, and lets the next of its line come.
+fn drop_change(tx: &mut Tx<'_>, current: &Current, now: Timestamp) -> Done<()> {
+    const DROP: &str = "DELETE FROM delivery WHERE id = ?1";
+    rows::execute(tx.connection, DROP, [current.id])?;
     outbox::promote(tx, current.destination, current.conversation, now)
 }
 
@@ -285,7 +310,7 @@ fn delivered(
     {
         let update = MessageUpdate {
             tags,
-            payload: None,
+            ..MessageUpdate::default()
         };
         message::change(tx, message, update, now)?;
     }

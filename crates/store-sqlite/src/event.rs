@@ -92,6 +92,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, draft: &Draft<'_>) -> Done<i64> {
         conversation: draft.conversation.or(draft.workflow.map(|id| -id)),
         event: Some(id),
         message: None,
+        action: outbox::SEND,
         now: draft.now,
     };
     match draft.due {

@@ -191,15 +191,19 @@ pub(crate) fn send(
         conversation: Some(conversation.id),
         event: None,
         message: Some(message),
+        action: outbox::SEND,
         now,
     };
-    let (active, alias): (bool, String) = rows::one(
-        tx.connection,
-        INTEGRATION,
-        [conversation.integration],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?
-    .ok_or_else(|| rows::gone("an integration"))?;
+    hand_on(tx, new)
+}
+
+/// Enqueues what goes to a channel, or lets it fail at once where nothing could bring it.
+pub(crate) fn hand_on(tx: &mut Tx<'_>, new: Enqueue) -> Done<DeliveryReport> {
+    let (active, alias): (bool, String) =
+        rows::one(tx.connection, INTEGRATION, [new.destination], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .ok_or_else(|| rows::gone("an integration"))?;
     let (status, error) = if active {
         outbox::enqueue(tx, new)?;
         (DeliveryStatus::Queued, None)
@@ -413,7 +417,15 @@ fn update(
         return Ok(None);
     };
     Surplus::Refuse.merge(&mut message.value.tags.clone(), &update.tags)?;
-    Ok(Some(change(tx, message, update, now)?.value))
+    let before = message.value.payload.clone();
+    let delivery = update.delivery;
+    let message = change(tx, message, update, now)?;
+    if let Some(delivery) = delivery
+        && message.value.payload != before
+    {
+        outbox::change::edited(tx, message.id, delivery, now)?;
+    }
+    Ok(Some(message.value))
 }
 
 /// Merges what fits of tags and replaces the payload, if that says anything new.
@@ -464,7 +476,13 @@ pub(crate) fn conversation_of(connection: &Connection, message: i64) -> Done<i64
     rows::value(connection, SQL, [message])?.ok_or_else(|| rows::gone("a message"))
 }
 
-fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bool> {
+fn delete(
+    tx: &mut Tx<'_>,
+    bot: BotId,
+    id: MessageId,
+    delivery: Option<DeliveryId>,
+    now: Timestamp,
+) -> Done<bool> {
     let Some(message) = by_public(tx.connection, bot, id)? else {
         return Ok(false);
     };
@@ -490,6 +508,9 @@ fn delete(tx: &mut Tx<'_>, bot: BotId, id: MessageId, now: Timestamp) -> Done<bo
         &pairs,
         &BTreeSet::new(),
     )?;
+    if let Some(delivery) = delivery {
+        outbox::change::deleted(tx, message.id, delivery, now)?;
+    }
     tx.conversation_changed(message.value.conversation);
     Ok(true)
 }
@@ -652,7 +673,14 @@ impl MessageStore for SqliteStore {
         self.read(|connection| version::list(connection, bot, id))
     }
 
-    async fn delete_message(&self, bot: BotId, id: MessageId, now: Timestamp) -> Result<bool> {
-        self.write(move |tx| delete(tx, bot, id, now)).await
+    async fn delete_message(
+        &self,
+        bot: BotId,
+        id: MessageId,
+        delivery: Option<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.write(move |tx| delete(tx, bot, id, delivery, now))
+            .await
     }
 }

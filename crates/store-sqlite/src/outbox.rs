@@ -4,6 +4,7 @@
 //! or in flight, the first; the others are queued behind it. Whoever ends the first promotes the
 //! next in the same transaction.
 
+pub(crate) mod change;
 pub(crate) mod lost;
 
 use rusqlite::{Connection, params};
@@ -21,14 +22,22 @@ pub(crate) const DELIVERED: u8 = 3;
 pub(crate) const UNCERTAIN: u8 = 4;
 pub(crate) const DEAD: u8 = 5;
 
+/// What a delivery does: it brings something.
+pub(crate) const SEND: u8 = 0;
+/// It changes a message that was sent.
+pub(crate) const EDIT: u8 = 1;
+/// It deletes a message that was sent.
+pub(crate) const DELETE: u8 = 2;
+
 /// The destination of what goes to bots.
 pub(crate) const BOTS: i64 = 0;
 
 const LINE_BUSY: &str = "SELECT 1 FROM delivery
     WHERE destination = ?1 AND conversation = ?2 AND status < 3 LIMIT 1";
 const INSERT: &str = "INSERT INTO delivery
-    (public, bot, destination, conversation, event, message, status, due_at, error, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?8)";
+    (public, bot, destination, conversation, event, message, action, status, due_at, error,
+        created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9)";
 const NEXT: &str = "SELECT id FROM delivery
     WHERE destination = ?1 AND conversation = ?2 AND status < 3 ORDER BY id LIMIT 1";
 const PROMOTE: &str = "UPDATE delivery SET status = 1, due_at = ?2 WHERE id = ?1 AND status = 0";
@@ -43,6 +52,7 @@ pub(crate) struct Enqueue {
     pub(crate) conversation: Option<i64>,
     pub(crate) event: Option<i64>,
     pub(crate) message: Option<i64>,
+    pub(crate) action: u8,
     pub(crate) now: Timestamp,
 }
 
@@ -72,6 +82,7 @@ fn insert(connection: &Connection, new: Enqueue, status: u8, error: Option<&str>
             new.conversation,
             new.event,
             new.message,
+            new.action,
             status,
             new.now.as_millis(),
             error

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 use switchboard_model::{BotId, ConversationId, DeliveryId, Error, EventId, MessageId, Timestamp};
 use switchboard_store::{
-    Cursor, DeliveryRecord, DeliveryRecordStatus, Page, PageRequest, SortOrder,
+    Cursor, DeliveryAction, DeliveryRecord, DeliveryRecordStatus, Page, PageRequest, SortOrder,
 };
 
 use crate::failure::Done;
@@ -11,7 +11,7 @@ use crate::query::{self, Query};
 use crate::writer::Tx;
 use crate::{conversation, message, outbox, rows};
 
-const REPLAYED: &str = "SELECT destination, conversation FROM delivery WHERE id = ?1";
+const REPLAYED: &str = "SELECT destination, conversation, message FROM delivery WHERE id = ?1";
 // A new number is a new place, at the end of the line.
 const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery), status = ?2,
         due_at = ?3, trying_since = NULL
@@ -19,7 +19,7 @@ const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery
 macro_rules! select_record {
     () => {
         "SELECT d.id, d.public, e.public, m.public, c.public, d.status, d.attempts, d.error,
-            d.created_at, d.uncertain
+            d.created_at, d.uncertain, d.action
         FROM delivery d
         LEFT JOIN event e ON e.id = d.event
         LEFT JOIN message m ON m.id = d.message
@@ -60,6 +60,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         id: row.get(0)?,
         value: DeliveryRecord {
             id: DeliveryId::from_bytes(row.get(1)?),
+            action: match row.get(10)? {
+                outbox::EDIT => DeliveryAction::Edit,
+                outbox::DELETE => DeliveryAction::Delete,
+                _ => DeliveryAction::Send,
+            },
             event: row.get::<_, Option<[u8; 16]>>(2)?.map(EventId::from_bytes),
             message: row
                 .get::<_, Option<[u8; 16]>>(3)?
@@ -177,11 +182,21 @@ pub(crate) fn replay(
         )
         .into());
     }
-    let (destination, line): (i64, Option<i64>) =
+    let (destination, line, message): (i64, Option<i64>, Option<i64>) =
         rows::one(tx.connection, REPLAYED, [old.id], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .ok_or_else(|| rows::gone("a delivery"))?;
+    if old.value.action != DeliveryAction::Send
+        && let Some(message) = message
+        && outbox::change::is_under_way(tx.connection, message, old.id)?
+    {
+        return Err(Error::invalid(
+            "id",
+            "expected the last change of its message; a later one is on its way and brings all",
+        )
+        .into());
+    }
     let status = outbox::place(tx.connection, destination, line)?;
     rows::execute(
         tx.connection,

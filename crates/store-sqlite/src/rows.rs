@@ -193,7 +193,7 @@ pub(crate) fn user(row: &Row<'_>) -> rusqlite::Result<Numbered<User>> {
     })
 }
 
-/// The columns that [`message`] reads: the message and its latest delivery.
+/// The columns that [`message`] reads: the message and how its sending stands.
 macro_rules! select_message {
     () => {
         "
@@ -203,7 +203,7 @@ macro_rules! select_message {
     FROM message m CROSS JOIN conversation c ON c.id = m.conversation
     CROSS JOIN user u ON u.id = m.user
     LEFT JOIN delivery d
-        ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.message = m.id)"
+        ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.message = m.id AND l.action = 0)"
     };
 }
 pub(crate) use select_message;

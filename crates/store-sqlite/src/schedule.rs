@@ -131,6 +131,7 @@ pub(crate) fn come_due(tx: &mut Tx<'_>, now: Timestamp) -> Done<()> {
             }
             _ => {
                 let new = Enqueue {
+                    action: outbox::SEND,
                     id: delivery,
                     bot: due.bot,
                     destination: outbox::BOTS,

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_moved.sql"),
     include_str!("migrations/0009_tag_values.sql"),
     include_str!("migrations/0010_membership.sql"),
+    include_str!("migrations/0011_changes_sent.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

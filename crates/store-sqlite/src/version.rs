@@ -36,6 +36,7 @@ pub(crate) fn replace(
     let update = MessageUpdate {
         tags: edit.tags.clone(),
         payload: Some(edit.payload.clone()),
+        delivery: None,
     };
     message::change(tx, message, update, now)?;
     Ok(())

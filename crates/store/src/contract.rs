@@ -9,6 +9,7 @@
 )]
 
 pub mod access;
+pub mod change;
 pub mod chat;
 pub mod conversation;
 pub mod cursors;
@@ -75,6 +76,18 @@ macro_rules! contract_tests {
                 a_cancel_and_a_delivery_never_both_win
                 a_scheduled_message_takes_its_place_when_it_is_due
                 what_was_deleted_never_comes;
+            change:
+                an_edit_goes_out_in_its_line
+                changes_pass_on_what_the_channel_has
+                edits_that_wait_become_the_newest
+                a_message_on_its_way_is_edited_behind
+                what_failed_is_not_edited
+                a_deletion_reaches_the_channel
+                a_deletion_takes_the_place_of_an_edit
+                a_refused_change_is_kept_and_makes_way
+                a_dropped_change_leaves_nothing
+                a_lost_change_is_made_again
+                what_nobody_tells_stays_here;
             merge:
                 a_thread_that_moves_keeps_its_conversation
                 two_conversations_of_one_thread_become_one

@@ -78,7 +78,8 @@ pub struct ClaimedDelivery {
     pub bot: BotId,
     /// What to deliver.
     pub subject: Subject,
-    /// The parts that have already left.
+    /// The parts that have already left. Of a change of a message: all that are in the channel, as
+    /// far as it is known, and what was noted of them since; the last note of a part counts.
     pub progress: Vec<SentPart>,
 }
 
@@ -89,6 +90,10 @@ pub enum Subject {
     Event(Box<Event>),
     /// A message, to the channel.
     Message(Box<OutgoingMessage>),
+    /// A message that was sent and says something else now.
+    Edit(Box<OutgoingMessage>),
+    /// A message that was sent and is deleted.
+    Delete(Box<OutgoingDeletion>),
     /// The subject was deleted meanwhile: finish it as dead.
     Gone,
 }
@@ -104,6 +109,15 @@ pub struct OutgoingMessage {
     pub conversation: Conversation,
 }
 
+/// The deletion of a message that was sent. Nothing is left of what the message said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingDeletion {
+    /// The message.
+    pub message: MessageId,
+    /// Its conversation, whose tags say where it was sent.
+    pub conversation: Conversation,
+}
+
 /// A part of a message that the channel has taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentPart {
@@ -111,6 +125,20 @@ pub struct SentPart {
     pub part: u32,
     /// The id the channel gave it.
     pub external_id: String,
+    /// What the channel notes of it for later changes; the store does not read it.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub detail: serde_json::Value,
+}
+
+impl SentPart {
+    /// A part of which nothing is noted.
+    pub fn new(part: u32, external_id: impl Into<String>) -> Self {
+        Self {
+            part,
+            external_id: external_id.into(),
+            detail: serde_json::Value::Null,
+        }
+    }
 }
 
 /// Writes the result of a try.
@@ -160,6 +188,8 @@ pub enum Outcome {
         /// What happened.
         error: String,
     },
+    /// A change of a message that has nowhere to go: nothing is kept of the delivery.
+    Dropped,
 }
 
 /// What a bot's answer changes beside saying something.
@@ -189,6 +219,9 @@ pub struct Reply {
 pub struct DeliveryRecord {
     /// Its id.
     pub id: DeliveryId,
+    /// What it does.
+    #[serde(default)]
+    pub action: DeliveryAction,
     /// The event it delivers.
     pub event: Option<EventId>,
     /// The message it delivers.
@@ -205,6 +238,19 @@ pub struct DeliveryRecord {
     pub uncertain: u32,
     /// When it was enqueued.
     pub created_at: Timestamp,
+}
+
+/// What a delivery does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryAction {
+    /// It brings the event or the message.
+    #[default]
+    Send,
+    /// It changes a message that was sent.
+    Edit,
+    /// It deletes a message that was sent.
+    Delete,
 }
 
 /// How far a delivery is.
@@ -259,8 +305,8 @@ pub trait DeliveryStore {
         now: Timestamp,
     ) -> Result<Option<DeliveryRecord>>;
 
-    /// The deliveries of a message, oldest first: to its channel if it goes out, of the event that
-    /// announces it if it came in.
+    /// The deliveries of a message, oldest first: to its channel if it goes out (also of its changes;
+    /// of those that are over the last), of the event that announces it if it came in.
     async fn message_deliveries(
         &self,
         bot: BotId,

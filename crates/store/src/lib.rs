@@ -46,8 +46,9 @@ pub use conversation::{
     Occupied, Place, Rekey, Rekeyed,
 };
 pub use delivery::{
-    Claim, Claimed, ClaimedDelivery, ConversationChange, DeliveryRecord, DeliveryRecordStatus,
-    DeliveryStore, Finish, Lane, LostSends, Outcome, OutgoingMessage, Reply, SentPart, Subject,
+    Claim, Claimed, ClaimedDelivery, ConversationChange, DeliveryAction, DeliveryRecord,
+    DeliveryRecordStatus, DeliveryStore, Finish, Lane, LostSends, Outcome, OutgoingDeletion,
+    OutgoingMessage, Reply, SentPart, Subject,
 };
 pub use event::{Canceled, EventFilter, EventStore, NewEvent};
 pub use incoming::{

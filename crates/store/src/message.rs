@@ -94,6 +94,8 @@ pub struct MessageUpdate {
     pub tags: TagPatch,
     /// A new payload.
     pub payload: Option<Json>,
+    /// The id of the delivery that tells the channel of the new payload, if it is to be told.
+    pub delivery: Option<DeliveryId>,
 }
 
 /// What a message said before a channel changed it.
@@ -147,7 +149,11 @@ pub trait MessageStore {
         limit: usize,
     ) -> Result<Vec<Message>>;
 
-    /// Merges tags and replaces the payload. It hands nothing on.
+    /// Merges tags and replaces the payload.
+    ///
+    /// Where the channel is to be told, another payload of a message that was sent, or is being sent,
+    /// is enqueued behind it as an edit, if anything is known of what the channel has of it. An edit
+    /// that waits takes the newest payload, as a message does that is not sent yet.
     async fn update_message(
         &self,
         bot: BotId,
@@ -162,5 +168,14 @@ pub trait MessageStore {
 
     /// Deletes a message. What a channel's redelivery is recognised by stays remembered, so that it
     /// does not bring the message back; so does an idempotency key. `false` if there was none.
-    async fn delete_message(&self, bot: BotId, id: MessageId, now: Timestamp) -> Result<bool>;
+    ///
+    /// With `delivery`, the id of the delivery that tells the channel, what the channel has of the
+    /// message is deleted there: enqueued behind it, and in the place of an edit that waits.
+    async fn delete_message(
+        &self,
+        bot: BotId,
+        id: MessageId,
+        delivery: Option<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<bool>;
 }

@@ -78,10 +78,7 @@ impl Outbound for Words {
                 .lock()
                 .unwrap()
                 .push((thread.clone(), word.to_owned()));
-            let part = SentPart {
-                part: u32::try_from(number).unwrap(),
-                external_id: format!("{thread}/{word}"),
-            };
+            let part = SentPart::new(u32::try_from(number).unwrap(), format!("{thread}/{word}"));
             ids.push(part.external_id.clone());
             if parts.record(part).await.is_err() {
                 return SendOutcome::Retry {

@@ -1,7 +1,8 @@
 //! What was in flight when its holder was lost, or did not finish it within its lease.
 //!
-//! What goes to bots is freed: a bot knows an event by its id when it comes again. A message to a
-//! channel may have been sent, and becomes what the caller says.
+//! What goes to bots is freed: a bot knows an event by its id when it comes again. So is the
+//! deletion of a message, which does no harm twice. A message to a channel may have been sent, as may
+//! the further parts of an edited one, and becomes what the caller says.
 
 use rusqlite::params;
 use switchboard_model::Timestamp;
@@ -12,15 +13,16 @@ use crate::writer::Tx;
 use crate::{delivery, outbox, rows};
 
 const FREE_EXPIRED: &str = "UPDATE delivery SET status = 1, due_at = leased_until,
-        leased_until = NULL, uncertain = uncertain + (destination <> 0)
-    WHERE destination = ?1 AND status = 2 AND leased_until <= ?2";
+        leased_until = NULL, uncertain = uncertain + (destination <> 0 AND action <> 2)
+    WHERE destination = ?1 AND status = 2 AND leased_until <= ?2 AND (?3 OR action = 2)";
 const GIVE_UP_EXPIRED: &str = "UPDATE delivery SET status = 4, error = ?3, leased_until = NULL,
         uncertain = uncertain + 1
     WHERE destination = ?1 AND status = 2 AND leased_until <= ?2
     RETURNING destination, conversation";
 const FREE_ALL: &str = "UPDATE delivery SET status = 1, due_at = ?1, leased_until = NULL,
-        uncertain = uncertain + (destination <> 0)
-    WHERE status = 2 AND (destination = 0 OR ?2) RETURNING destination, conversation";
+        uncertain = uncertain + (destination <> 0 AND action <> 2)
+    WHERE status = 2 AND (destination = 0 OR action = 2 OR ?2)
+    RETURNING destination, conversation";
 const GIVE_UP_ALL: &str = "UPDATE delivery SET status = 4, error = ?1, leased_until = NULL,
         uncertain = uncertain + 1
     WHERE status = 2 RETURNING destination, conversation";
@@ -36,8 +38,13 @@ type Line = (i64, Option<i64>);
 /// Those of a destination whose lease is over.
 pub(crate) fn expired(tx: &mut Tx<'_>, destination: i64, claim: Claim) -> Done<()> {
     let now = claim.now.as_millis();
-    if destination == outbox::BOTS || claim.lost == LostSends::Retry {
-        rows::execute(tx.connection, FREE_EXPIRED, [destination, now])?;
+    let is_freed = destination == outbox::BOTS || claim.lost == LostSends::Retry;
+    rows::execute(
+        tx.connection,
+        FREE_EXPIRED,
+        params![destination, now, is_freed],
+    )?;
+    if is_freed {
         return Ok(());
     }
     let keys = params![destination, now, EXPIRED];

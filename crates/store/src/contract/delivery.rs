@@ -294,10 +294,7 @@ pub async fn parts_that_left_are_remembered(factory: &dyn Factory) {
     world.post(world.outgoing(conversation.id, "x")).await;
     let claimed = world.claim_one(world.channel()).await;
     assert!(claimed.progress.is_empty());
-    let parts = [(0, "5"), (1, "\"6\"")].map(|(part, id)| SentPart {
-        part,
-        external_id: id.to_owned(),
-    });
+    let parts = [(0, "5"), (1, "\"6\"")].map(|(part, id)| SentPart::new(part, id));
     for part in &parts {
         let record = world
             .store
@@ -320,7 +317,9 @@ pub async fn what_was_deleted_is_gone(factory: &dyn Factory) {
     let conversation = world.thread("1").await;
     let first = world.post(world.outgoing(conversation.id, "x")).await.value;
     world.post(world.outgoing(conversation.id, "y")).await;
-    let delete = world.store.delete_message(world.bot, first.id, world.now());
+    let delete = world
+        .store
+        .delete_message(world.bot, first.id, None, world.now());
     delete.await.unwrap();
     let gone = world.claim_one(world.channel()).await;
     assert!(matches!(gone.subject, Subject::Gone));

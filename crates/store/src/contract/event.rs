@@ -40,7 +40,7 @@ pub async fn an_event_shows_what_it_announces_as_it_is_now(factory: &dyn Factory
     assert_eq!(event.status, EventStatus::Pending);
     let update = MessageUpdate {
         tags: tags([("id", "5")]),
-        payload: None,
+        ..MessageUpdate::default()
     };
     let changed = store.update_message(world.bot, message.id, update, world.now());
     let changed = changed.await.unwrap().unwrap();
@@ -49,7 +49,7 @@ pub async fn an_event_shows_what_it_announces_as_it_is_now(factory: &dyn Factory
         panic!("an announcement");
     };
     assert_eq!(*what, (changed, user, conversation));
-    let delete = store.delete_message(world.bot, message.id, world.now());
+    let delete = store.delete_message(world.bot, message.id, None, world.now());
     assert!(delete.await.unwrap());
     assert_eq!(store.get_event(world.bot, id).await.unwrap(), None);
     let list = store.list_events(world.bot, EventFilter::default(), all());

@@ -266,7 +266,7 @@ pub async fn history_is_listed_by_its_time_and_told_to_nobody(factory: &dyn Fact
     assert_eq!(conversation.unwrap().unwrap().message_count, 10);
     let delete = world
         .store
-        .delete_message(world.bot, done[0].0.id, world.now());
+        .delete_message(world.bot, done[0].0.id, None, world.now());
     assert!(delete.await.unwrap());
     let conversation = world.store.get_conversation(world.bot, thread).await;
     assert_eq!(conversation.unwrap().unwrap().message_count, 9);

@@ -158,7 +158,9 @@ pub async fn a_redelivery_does_not_bring_back_what_was_deleted(factory: &dyn Fac
     else {
         panic!("a message");
     };
-    let delete = world.store.delete_message(world.bot, *message, world.now());
+    let delete = world
+        .store
+        .delete_message(world.bot, *message, None, world.now());
     assert!(delete.await.unwrap());
     let duplicates = vec![Ingested::Duplicate; 3];
     assert_eq!(world.ingest(updates()).await, duplicates);

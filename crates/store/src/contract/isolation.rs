@@ -156,11 +156,16 @@ pub async fn nothing_of_another_bot_is_written(factory: &dyn Factory) {
     assert!(!store.delete_user(bot, user.id, now).await.unwrap());
     let update = MessageUpdate {
         tags: patch,
-        payload: None,
+        ..MessageUpdate::default()
     };
     let update = store.update_message(bot, message.id, update, now).await;
     assert_eq!(update.unwrap(), None);
-    assert!(!store.delete_message(bot, message.id, now).await.unwrap());
+    assert!(
+        !store
+            .delete_message(bot, message.id, None, now)
+            .await
+            .unwrap()
+    );
     let replay = store.replay_delivery(bot, claimed.id, now).await.unwrap();
     assert_eq!(replay, None);
 

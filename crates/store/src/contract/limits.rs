@@ -70,6 +70,7 @@ pub async fn merged_tags_are_counted(factory: &dyn Factory) {
     let update = |tags| MessageUpdate {
         tags,
         payload: Some(json("{\"text\":\"new\"}")),
+        delivery: None,
     };
     let filled = store.update_message(bot, message, update(many("a", full + 1)), now);
     let filled = filled.await.unwrap().unwrap();

@@ -30,10 +30,7 @@ pub async fn a_lease_runs_out_and_its_holder_is_too_late(factory: &dyn Factory) 
     assert_eq!((first.attempt, second.attempt), (1, 2));
     assert_eq!(second.trying_since, first.trying_since);
     assert!(!world.finish(&first, delivered()).await);
-    let part = SentPart {
-        part: 0,
-        external_id: "5".to_owned(),
-    };
+    let part = SentPart::new(0, "5");
     let record = world.store.record_part(first.id, first.epoch, part);
     assert!(!record.await.unwrap());
     assert!(world.finish(&second, delivered()).await);

@@ -240,7 +240,9 @@ pub async fn an_edit_changes_the_message_and_keeps_what_it_said(factory: &dyn Fa
     let another = world.another_bot().await;
     let hidden = another.store.message_versions(another.bot, *message).await;
     assert!(hidden.unwrap().is_empty());
-    let delete = world.store.delete_message(world.bot, *message, world.now());
+    let delete = world
+        .store
+        .delete_message(world.bot, *message, None, world.now());
     assert!(delete.await.unwrap());
     let gone = world.store.message_versions(world.bot, *message).await;
     assert!(gone.unwrap().is_empty());

@@ -123,7 +123,9 @@ pub async fn pages_hold_within_one_millisecond_while_rows_come_and_go(factory: &
             after = Some(next);
             world.post(world.outgoing(conversation.id, "more")).await;
             let shown = *ids.last().unwrap();
-            let delete = world.store.delete_message(world.bot, shown, world.now());
+            let delete = world
+                .store
+                .delete_message(world.bot, shown, None, world.now());
             assert!(delete.await.unwrap());
         }
         let shown: Vec<_> = seen
@@ -240,6 +242,7 @@ pub async fn a_message_changes_and_goes(factory: &dyn Factory) {
     let update = MessageUpdate {
         tags: tags([("id", "5")]),
         payload: Some(json("{\"text\":\"new\"}")),
+        delivery: None,
     };
     let changed = store.update_message(world.bot, first.id, update.clone(), world.now());
     let changed = changed.await.unwrap().unwrap();
@@ -252,7 +255,7 @@ pub async fn a_message_changes_and_goes(factory: &dyn Factory) {
     assert_eq!(participants.await.unwrap().unwrap().items.len(), 1);
 
     for expected in [true, false] {
-        let delete = store.delete_message(world.bot, first.id, world.now());
+        let delete = store.delete_message(world.bot, first.id, None, world.now());
         assert_eq!(delete.await.unwrap(), expected);
     }
     assert_eq!(store.get_message(world.bot, first.id).await.unwrap(), None);
@@ -321,7 +324,9 @@ pub async fn a_deleted_message_is_never_the_answer(factory: &dyn Factory) {
         post
     };
     let first = world.post(by_tags()).await.value;
-    let delete = world.store.delete_message(world.bot, first.id, world.now());
+    let delete = world
+        .store
+        .delete_message(world.bot, first.id, None, world.now());
     assert!(delete.await.unwrap());
     let second = world.post(by_tags()).await;
     assert!(second.created);
@@ -339,7 +344,9 @@ pub async fn a_deleted_message_is_never_the_answer(factory: &dyn Factory) {
         post
     };
     let made = world.post(keyed(2)).await.value;
-    let delete = world.store.delete_message(world.bot, made.id, world.now());
+    let delete = world
+        .store
+        .delete_message(world.bot, made.id, None, world.now());
     assert!(delete.await.unwrap());
     let delete = async || {
         let delete = world

@@ -251,7 +251,7 @@ pub async fn a_scheduled_message_takes_its_place_when_it_is_due(factory: &dyn Fa
     assert!(world.finish(&sent, delivered()).await);
     assert!(
         store
-            .delete_message(world.bot, back.id, world.now())
+            .delete_message(world.bot, back.id, None, world.now())
             .await
             .unwrap()
     );

@@ -235,7 +235,7 @@ pub async fn a_value_goes_with_the_last_that_has_it(factory: &dyn Factory) {
         }
         tag_conversation(&world, two, tags([("mood", "")])).await;
         assert!(store.delete_user(bot, bob, world.now()).await.unwrap());
-        let delete = store.delete_message(bot, said[1], world.now());
+        let delete = store.delete_message(bot, said[1], None, world.now());
         assert!(delete.await.unwrap());
         for kind in TagKind::ALL {
             assert_eq!(values(&world, kind, "mood").await, ["bad"], "{kind:?}");
@@ -519,7 +519,10 @@ impl Changes<'_> {
             }
             (11, _) => {
                 if let Some(id) = self.one_of(&messages) {
-                    store.delete_message(bot, id, world.now()).await.unwrap();
+                    store
+                        .delete_message(bot, id, None, world.now())
+                        .await
+                        .unwrap();
                 }
             }
             (12, Some(id)) => {

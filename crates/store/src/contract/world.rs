@@ -263,7 +263,8 @@ impl World {
         let mut found = None;
         for claimed in self.claim(lane).await.deliveries {
             let of = match &claimed.subject {
-                Subject::Message(message) => Some(message.conversation.id),
+                Subject::Message(message) | Subject::Edit(message) => Some(message.conversation.id),
+                Subject::Delete(deletion) => Some(deletion.conversation.id),
                 Subject::Event(event) => event.conversation,
                 Subject::Gone => None,
             };

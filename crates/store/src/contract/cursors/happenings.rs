@@ -289,7 +289,7 @@ impl Side {
         };
         let update = MessageUpdate {
             tags: some_tags(byte),
-            payload: None,
+            ..MessageUpdate::default()
         };
         let (bot, now) = (self.world.bot, self.world.now());
         let changed = self.world.store.update_message(bot, id, update, now);
@@ -299,7 +299,7 @@ impl Side {
     async fn delete_message(&self, which: u8) {
         if let Some(id) = pick(&self.messages, which) {
             let (bot, now) = (self.world.bot, self.world.now());
-            let deleted = self.world.store.delete_message(bot, id, now);
+            let deleted = self.world.store.delete_message(bot, id, None, now);
             deleted.await.unwrap();
         }
     }
