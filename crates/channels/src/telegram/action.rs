@@ -120,7 +120,9 @@ impl Account {
             }
             SendOutcome::Retry { error }
             | SendOutcome::Permanent { error }
-            | SendOutcome::Uncertain { error } => error,
+            | SendOutcome::Uncertain { error }
+            | SendOutcome::Unknown { error } => error,
+            SendOutcome::Unable => "the channel cannot do that".to_owned(),
         })
     }
 }

@@ -36,6 +36,14 @@ const FILE_TROUBLE: [&str; 12] = [
     "voice_messages_forbidden",
 ];
 
+/// What Telegram says where the wish is fulfilled already, or nobody waits for it any more.
+const MOOT: [&str; 4] = [
+    "message is not modified",
+    "message_not_modified",
+    "message to delete not found",
+    "query is too old",
+];
+
 /// What is to be done after an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -98,7 +106,7 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
             error: broken(&error),
         },
         408 | 409 | 425 | 500.. => SendOutcome::Retry { error },
-        400 if said("message is not modified") || said("query is too old") => return Verdict::Moot,
+        400 if MOOT.iter().any(|words| said(words)) => return Verdict::Moot,
         400 if said("message to be replied not found") => {
             return Verdict::WithoutReply(error);
         }

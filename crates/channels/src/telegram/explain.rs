@@ -135,6 +135,10 @@ fn describe(raw: &str, update: &Update, reasons: &mut Vec<String>) {
         _ => parse::<Happening>(text).and_then(|happening: Happening| happening.message),
     };
     match (key, &message) {
+        (Some(key), Some(_)) if kind == "guest_message" => because(format!(
+            "guest: guest_query_id is a conversation of its own, for its chat need not be the bot's \
+             chat of that number: {key}"
+        )),
         (Some(key), Some(message)) => {
             because(place(key, message));
             if let Some(business) = &message.business_connection_id {

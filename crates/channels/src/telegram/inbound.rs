@@ -17,8 +17,10 @@ use switchboard_engine::{
 };
 use switchboard_model::{Json, Tags};
 
+use super::CHANNEL;
 use super::files::Links;
-use super::people::{actor, sender};
+use super::guest;
+use super::people::{actor, asker, sender};
 use super::thread::{Thread, Topic};
 use super::types::{Chat, Happening, Message, Query};
 use super::{news, once};
@@ -93,10 +95,10 @@ pub(super) fn read(account: &str, links: &Links, raw: &str) -> Update {
                 _ => unreadable(account, raw),
             }
         }
-        // Its chat need not be the bot's chat of that id, so it belongs to no conversation.
-        "guest_message" => match parse::<Message>(text) {
-            Some(message) => event(kind, raw, once, None, Some(sender(&message))),
-            None => unreadable(account, raw),
+        "guest_message" => match (parse::<Message>(text), Content::of(text)) {
+            (Some(message), Some(content)) => asked(account, &message, &content, links)
+                .unwrap_or_else(|| event(kind, raw, once, None, asker(&message))),
+            _ => unreadable(account, raw),
         },
         known if KINDS.contains(&known) => match parse::<Happening>(text) {
             Some(happening) => {
@@ -344,6 +346,54 @@ fn said(
     }
 }
 
+/// A guest message: a conversation of its own, since its chat need not be the bot's chat of that id.
+/// None where it says nothing, or nothing could answer it.
+fn asked(account: &str, message: &Message, content: &Content<'_>, links: &Links) -> Option<Update> {
+    let query = message
+        .guest_query_id
+        .as_ref()
+        .filter(|id| !id.is_empty())?;
+    let (said, payload) = content.said(links)?;
+    let id = guest::id(query);
+    let sender = asker(message).unwrap_or_else(|| ExternalUser {
+        known: None,
+        id: id.clone(),
+        tags: Tags::new(),
+        name: None,
+    });
+    let mut place = Tags::new().with(guest::QUERY, query);
+    if let Some(kind) = &message.chat.kind {
+        place.insert("chatType", kind);
+    }
+    if let Some(title) = &message.chat.title {
+        place.insert("chatTitle", title);
+    }
+    let mut tags = Tags::new().with(guest::QUERY, query);
+    if message.message_id != 0 {
+        tags.insert("id", message.message_id.to_string());
+    }
+    if let Some(date) = message.date.filter(|date| *date > 0) {
+        tags.insert("date", date.to_string());
+    }
+    content.tags(&mut tags);
+    Some(Update {
+        once: once::guest(account, query),
+        content: UpdateContent::Message(IncomingMessage {
+            thread: ExternalThread {
+                known: None,
+                channel: CHANNEL.to_owned(),
+                id,
+                tags: place,
+                defaults: Tags::new(),
+            },
+            sender,
+            kind: said.to_owned(),
+            payload,
+            tags,
+        }),
+    })
+}
+
 fn text_payload(text: &str) -> Option<Json> {
     let text = clean(text);
     Json::from_serialize(&serde_json::json!({ "text": text })).ok()
@@ -419,7 +469,5 @@ fn happening_thread(kind: &str, happening: &Happening) -> Option<ExternalThread>
     Some(thread.external(chat))
 }
 
-/// Who said it: the chat in whose name it was said before the person, and the chat itself where
-/// nobody is named.
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use switchboard_script::{Failure, Mode, Origin, Script};
 
 use super::CHANNEL;
 use super::account::Account;
+use super::guest;
 use super::inbound;
 use super::target::{UnknownTarget, target};
 use super::thread::Thread;
@@ -26,11 +27,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// The tags that say where an answer goes. Where a conversation has several threads, those of the
 /// last one count, all together.
-const PLACE: [&str; 4] = [
+const PLACE: [&str; 6] = [
     "chatId",
     "threadId",
     "directMessagesTopicId",
     "businessConnectionId",
+    guest::QUERY,
+    guest::ANSWER,
 ];
 
 /// How often an update is mapped anew because what it was mapped to is gone.

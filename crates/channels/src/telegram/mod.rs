@@ -18,6 +18,7 @@ mod control;
 mod examine;
 mod explain;
 mod files;
+mod guest;
 mod inbound;
 mod lenient;
 mod mapping;

@@ -50,6 +50,11 @@ pub(super) fn numbered(
     ]
 }
 
+/// A guest query is one message, however often it is told of: its chat's numbers need not be the bot's.
+pub(super) fn guest(account: &str, query: &str) -> Vec<String> {
+    ["guest", account, query].map(str::to_owned).to_vec()
+}
+
 /// Old update numbers may come back with other content.
 pub(super) fn update(account: &str, id: Option<i64>, content: &[u8]) -> Vec<String> {
     let hash = digest(&SHA256, content);

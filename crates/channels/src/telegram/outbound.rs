@@ -5,24 +5,28 @@
 //! What never happens here: a part sent without time left on the lease, another chat or topic in
 //! the place of one that refuses.
 
+mod edit;
 pub(super) mod keyboard;
+pub(super) mod note;
 mod payload;
-mod plan;
+pub(super) mod plan;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use switchboard_integration::{Lease, Outbound, Outgoing, Parts, SendOutcome};
+use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, SendOutcome};
 use switchboard_model::{Message, Tags};
 use switchboard_store::SentPart;
 
 use super::account::Account;
 use super::answer::{Verdict, judge, sent_tags};
 use super::buttons;
+use super::guest;
 use super::moves;
 use super::thread::{Thread, Topic};
 use keyboard::Keyboard;
+use note::Note;
 use plan::{Call, Plan};
 
 /// With less time than this on the lease nothing is begun.
@@ -59,10 +63,35 @@ impl Stop {
 #[async_trait]
 impl Outbound for Account {
     async fn send(&self, message: &Outgoing, parts: &dyn Parts, lease: Lease) -> SendOutcome {
-        let outcome = match self.send_parts(message, parts, lease).await {
-            Ok(tags) => SendOutcome::Done(tags),
-            Err(outcome) => outcome,
+        let sent = match guest::query(&message.conversation.tags) {
+            Ok(None) => self.send_parts(message, parts, lease).await,
+            Ok(Some(query)) => self.answer_guest(query, message, parts, lease).await,
+            Err(error) => Err(SendOutcome::Permanent { error }),
         };
+        self.tell(sent)
+    }
+
+    async fn edit(&self, message: &Outgoing, parts: &dyn Parts, lease: Lease) -> SendOutcome {
+        self.tell(self.edit_parts(message, parts, lease).await)
+    }
+
+    async fn delete(&self, deletion: &Deletion, parts: &dyn Parts, lease: Lease) -> SendOutcome {
+        self.tell(self.delete_parts(deletion, parts, lease).await)
+    }
+}
+
+/// What a call has sent.
+struct Sent {
+    /// Telegram's number of it, if it said one.
+    id: Option<String>,
+    /// The call in the form that was taken.
+    call: Call,
+}
+
+impl Account {
+    /// The outcome, and what it says of the account.
+    fn tell(&self, sent: Result<Tags, SendOutcome>) -> SendOutcome {
+        let outcome = sent.map_or_else(|outcome| outcome, SendOutcome::Done);
         match &outcome {
             SendOutcome::Done(_) => self.condition.sends(),
             SendOutcome::AccountBroken { error } => self.condition.cannot_send(error.clone()),
@@ -70,9 +99,13 @@ impl Outbound for Account {
         }
         outcome
     }
-}
 
-impl Account {
+    /// What is kept of a part.
+    fn note(&self, thread: &Thread, part: u32, sent: &Sent) -> SentPart {
+        let id = sent.id.as_deref().unwrap_or_default();
+        Note::of(&self.number, thread, &sent.call).part(part, id)
+    }
+
     async fn send_parts(
         &self,
         outgoing: &Outgoing,
@@ -98,18 +131,17 @@ impl Account {
             let sent = self
                 .send_part(&thread, call.clone(), lease, &mut changes)
                 .await;
-            let id = match sent {
+            let sent = match sent {
                 Err(Stop::Moved(chat)) => {
                     self.follow(outgoing, &mut thread, chat).await?;
                     self.send_part(&thread, call, lease, &mut changes).await
                 }
                 sent => sent,
             };
-            let id = id.map_err(Stop::outcome)?;
-            let external_id = id.unwrap_or_default();
-            ids.push(external_id.clone());
+            let sent = self.note(&thread, part, &sent.map_err(Stop::outcome)?);
+            ids.push(sent.external_id.clone());
             parts
-                .record(SentPart { part, external_id })
+                .record(sent)
                 .await
                 .map_err(|error| SendOutcome::Uncertain {
                     error: format!("part {} was sent, but not recorded: {error}", part + 1),
@@ -126,15 +158,15 @@ impl Account {
         Ok(tags)
     }
 
-    /// Sends one part: the id Telegram gave it, or how the try ends. What Telegram refuses for its
-    /// form goes out once more in a plainer one.
+    /// Sends one part, or tells how the try ends. What Telegram refuses for its form goes out once
+    /// more in a plainer one.
     async fn send_part(
         &self,
         thread: &Thread,
         mut call: Call,
         lease: Lease,
         changes: &mut Changes,
-    ) -> Result<Option<String>, Stop> {
+    ) -> Result<Sent, Stop> {
         address(thread, &mut call.parameters);
         loop {
             let limit = self.time_limit(lease).ok_or_else(|| {
@@ -144,8 +176,11 @@ impl Account {
             })?;
             let answer = self.client.call(call.method, &call.parameters, limit).await;
             match judge(answer) {
-                Verdict::Taken(id) => return Ok(id.map(|id| id.to_string())),
-                Verdict::Moot => return Ok(None),
+                Verdict::Taken(id) => {
+                    let id = id.map(|id| id.to_string());
+                    return Ok(Sent { id, call });
+                }
+                Verdict::Moot => return Ok(Sent { id: None, call }),
                 Verdict::WithoutReply(error) => {
                     if call.parameters.remove("reply_parameters").is_none() {
                         return Err(Stop::Over(SendOutcome::Permanent { error }));
@@ -212,7 +247,7 @@ impl Account {
     }
 
     /// Keeps the values of buttons that are too long to travel, before the buttons are shown.
-    async fn keep_values(&self, values: &[String]) -> Result<(), SendOutcome> {
+    pub(super) async fn keep_values(&self, values: &[String]) -> Result<(), SendOutcome> {
         for value in values {
             buttons::keep(&self.engine, &self.integration, value)
                 .await
@@ -224,7 +259,7 @@ impl Account {
     }
 
     /// A request must be over well before the lease is: then somebody else may send.
-    fn time_limit(&self, lease: Lease) -> Option<Duration> {
+    pub(super) fn time_limit(&self, lease: Lease) -> Option<Duration> {
         let left = lease.left().filter(|left| *left >= LEAST_TIME)?;
         Some(self.timing.request.min(left * 9 / 10))
     }

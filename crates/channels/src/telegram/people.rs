@@ -21,6 +21,15 @@ pub(super) fn sender(message: &Message) -> ExternalUser {
     }
 }
 
+/// Who asked the bot into a chat: never that chat, for nobody knows whose number it is.
+pub(super) fn asker(message: &Message) -> Option<ExternalUser> {
+    match (&message.sender_chat, &message.from) {
+        (Some(chat), _) => Some(chat_user(chat)),
+        (None, Some(person)) if is_somebody(person) => Some(person_user(person)),
+        _ => None,
+    }
+}
+
 /// Who caused something else.
 pub(super) fn actor(happening: &Happening) -> Option<ExternalUser> {
     let chat = happening

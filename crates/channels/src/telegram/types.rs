@@ -58,6 +58,8 @@ pub(super) struct Message {
     pub(super) message_thread_id: Option<i64>,
     pub(super) is_topic_message: Option<bool>,
     pub(super) direct_messages_topic: Option<DirectMessagesTopic>,
+    /// Of a guest message: by which it is answered.
+    pub(super) guest_query_id: Option<String>,
     /// Only one person and the bot see it.
     pub(super) ephemeral_message_id: Option<IgnoredAny>,
     #[serde(default, deserialize_with = "lenient")]

@@ -397,7 +397,7 @@ pub async fn a_message_is_found_by_its_name_in_the_chat(factory: &dyn Factory) {
     let store = &world.store;
     assert!(
         store
-            .delete_message(world.bot, many, world.now())
+            .delete_message(world.bot, many, None, world.now())
             .await
             .unwrap()
     );

@@ -18,7 +18,7 @@ const ITEM_LIMIT: usize = 50;
 /// A payload that cannot be sent.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Fault(String);
+pub(in crate::telegram) struct Fault(String);
 
 /// What is shown by itself.
 #[derive(Debug)]

@@ -18,25 +18,25 @@ const CAPTION_LIMIT: usize = 1024;
 
 /// A call of the Bot API, but for where it goes to.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Call {
-    pub(super) method: &'static str,
-    pub(super) parameters: Map<String, Value>,
+pub(in crate::telegram) struct Call {
+    pub(in crate::telegram) method: &'static str,
+    pub(in crate::telegram) parameters: Map<String, Value>,
     /// The field that is formatted, and its text without formatting: for when Telegram cannot
     /// parse it.
-    pub(super) plain: Option<(&'static str, String)>,
+    pub(in crate::telegram) plain: Option<(&'static str, String)>,
     /// What is sent in its place when Telegram cannot get the file.
-    pub(super) instead: Option<Box<Call>>,
+    pub(in crate::telegram) instead: Option<Box<Call>>,
 }
 
 /// The calls for a message, and the values of its buttons that are too long to travel with them.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) calls: Vec<Call>,
-    pub(super) kept: Vec<String>,
+pub(in crate::telegram) struct Plan {
+    pub(in crate::telegram) calls: Vec<Call>,
+    pub(in crate::telegram) kept: Vec<String>,
 }
 
 impl Plan {
-    pub(super) fn of(message: &Message) -> Result<Self, Fault> {
+    pub(in crate::telegram) fn of(message: &Message) -> Result<Self, Fault> {
         let items = payload::read(&message.kind, &message.payload)?;
         let mut plan = Self::default();
         for (number, item) in (0..).zip(&items) {

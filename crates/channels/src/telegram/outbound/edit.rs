@@ -1,0 +1,350 @@
+//! A message that was sent, and is changed or deleted → calls.
+//!
+//! Promises: each part is changed in its place; what there is too much of is deleted, and what there
+//! is too little of goes out behind the rest, recorded as it leaves. A change that may have been made
+//! is made again, which does no harm.
+//! What never happens here: a part sent anew because the one that is there cannot be changed.
+
+use serde_json::{Map, Value, json};
+use switchboard_integration::{Deletion, Lease, Outgoing, Parts, SendOutcome};
+use switchboard_model::Tags;
+use switchboard_store::SentPart;
+
+use super::note::{self, Known, Note, kind};
+use super::plan::{Call, Plan};
+use super::{Changes, Stop};
+use crate::telegram::account::Account;
+use crate::telegram::answer::{Verdict, judge, sent_tags};
+use crate::telegram::guest;
+
+/// What Telegram can put into the place of one another.
+const FILES: [&str; 5] = ["photo", "animation", "audio", "video", "document"];
+
+/// How a part comes to show something else.
+#[derive(Debug, PartialEq)]
+enum Change {
+    /// It shows that already.
+    None,
+    /// By this call, but for which part it is.
+    Call(&'static str, Map<String, Value>),
+}
+
+impl Account {
+    pub(super) async fn edit_parts(
+        &self,
+        outgoing: &Outgoing,
+        parts: &dyn Parts,
+        lease: Lease,
+    ) -> Result<Tags, SendOutcome> {
+        let plan = Plan::of(&outgoing.message).map_err(|fault| permanent(&fault))?;
+        let mut known = note::known(&self.number, parts.sent());
+        self.keep_values(&plan.kept).await?;
+        let mut changes = Changes::default();
+        let mut ids = Vec::new();
+        for (part, call) in (0..).zip(plan.calls) {
+            match known.remove(&part) {
+                Some(there) => {
+                    let there = there.map_err(|unknown| permanent(&unknown))?;
+                    self.edit_part(outgoing, part, &there, call, (parts, lease), &mut changes)
+                        .await?;
+                    ids.push(there.id);
+                }
+                None => {
+                    let further = self.further(outgoing, part, call, lease, &mut changes);
+                    let sent = further.await?;
+                    ids.push(sent.external_id.clone());
+                    let recorded = record(parts, sent).await;
+                    recorded.map_err(|outcome| match outcome {
+                        SendOutcome::Retry { error } => SendOutcome::Uncertain { error },
+                        other => other,
+                    })?;
+                }
+            }
+        }
+        for (part, surplus) in known {
+            let surplus = surplus.map_err(|unknown| permanent(&unknown))?;
+            self.delete_part(part, &surplus, parts, lease).await?;
+        }
+        Ok(tags(&ids, &changes))
+    }
+
+    pub(super) async fn delete_parts(
+        &self,
+        _deletion: &Deletion,
+        parts: &dyn Parts,
+        lease: Lease,
+    ) -> Result<Tags, SendOutcome> {
+        let mut refused = None;
+        for (part, there) in note::known(&self.number, parts.sent()) {
+            let deleted = match there {
+                Ok(there) => self.delete_part(part, &there, parts, lease).await,
+                Err(unknown) => Err(permanent(&unknown)),
+            };
+            match deleted {
+                Ok(()) => {}
+                // The others can still go.
+                Err(outcome @ SendOutcome::Permanent { .. }) => {
+                    refused.get_or_insert(outcome);
+                }
+                Err(outcome) => return Err(outcome),
+            }
+        }
+        refused.map_or(Ok(Tags::new()), Err)
+    }
+
+    /// Makes a part that is there show what `call` would send.
+    async fn edit_part(
+        &self,
+        outgoing: &Outgoing,
+        part: u32,
+        there: &Known,
+        mut call: Call,
+        (parts, lease): (&dyn Parts, Lease),
+        changes: &mut Changes,
+    ) -> Result<(), SendOutcome> {
+        loop {
+            let change = change(&there.note, &call).map_err(|reason| permanent(&reason))?;
+            let Change::Call(method, mut parameters) = change else {
+                return Ok(());
+            };
+            let replaces = method == "editMessageMedia";
+            if replaces && there.note.content.is_some() {
+                // Should this be the last that is heard of it, nobody knows which file is there.
+                let unsure = Note {
+                    content: None,
+                    ..there.note.clone()
+                };
+                record(parts, unsure.part(part, &there.id)).await?;
+            }
+            locate(there, &mut parameters);
+            let limit = self.limit(lease)?;
+            let answer = self.client.call(method, &parameters, limit).await;
+            match judge(answer) {
+                Verdict::Taken(_) | Verdict::Moot => {
+                    if replaces {
+                        let shown = there.note.showing(&call);
+                        record(parts, shown.part(part, &there.id)).await?;
+                    }
+                    return Ok(());
+                }
+                Verdict::Plainly(error) => {
+                    let plain = call.plain.take().ok_or_else(|| permanent(&error))?;
+                    call.parameters.remove("parse_mode");
+                    call.parameters.insert(plain.0.to_owned(), plain.1.into());
+                    changes.plain = true;
+                }
+                Verdict::WithoutFile(error) => {
+                    let instead = call.instead.take().filter(|_| there.note.kind == "message");
+                    call = *instead.ok_or_else(|| permanent(&error))?;
+                    changes.link = true;
+                }
+                Verdict::Moved(chat, error) => {
+                    self.follow_from(outgoing, there, chat).await?;
+                    return Err(permanent(&error));
+                }
+                Verdict::WithoutReply(error) => return Err(permanent(&error)),
+                Verdict::Over(outcome) => return Err(again(outcome)),
+            }
+        }
+    }
+
+    /// The chat of a part has become another: its conversation follows, though the part cannot.
+    async fn follow_from(
+        &self,
+        outgoing: &Outgoing,
+        there: &Known,
+        chat: i64,
+    ) -> Result<(), SendOutcome> {
+        match self.target(&outgoing.conversation.tags) {
+            Ok(mut thread) if Some(thread.chat) == there.note.chat && thread.chat != chat => {
+                self.follow(outgoing, &mut thread, chat).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends what the parts that are there have no room for.
+    async fn further(
+        &self,
+        outgoing: &Outgoing,
+        part: u32,
+        call: Call,
+        lease: Lease,
+        changes: &mut Changes,
+    ) -> Result<SentPart, SendOutcome> {
+        let tags = &outgoing.conversation.tags;
+        if guest::query(tags)
+            .map_err(|error| permanent(&error))?
+            .is_some()
+        {
+            return Err(permanent(&guest::ONE_MESSAGE));
+        }
+        let mut thread = self
+            .target(tags)
+            .map_err(|unknown| permanent(&format!("{unknown}; mend the tags, then send again")))?;
+        let sent = self.send_part(&thread, call.clone(), lease, changes).await;
+        let sent = match sent {
+            Err(Stop::Moved(chat)) => {
+                self.follow(outgoing, &mut thread, chat).await?;
+                self.send_part(&thread, call, lease, changes).await
+            }
+            sent => sent,
+        };
+        let sent = sent.map_err(Stop::outcome)?;
+        Ok(self.note(&thread, part, &sent))
+    }
+
+    async fn delete_part(
+        &self,
+        part: u32,
+        there: &Known,
+        parts: &dyn Parts,
+        lease: Lease,
+    ) -> Result<(), SendOutcome> {
+        let (Some(chat), Ok(number)) = (there.note.chat, there.id.parse::<i64>()) else {
+            return Err(permanent(
+                &"Telegram has no way to delete an answer to a guest message",
+            ));
+        };
+        let (method, parameters) = match &there.note.business {
+            None => (
+                "deleteMessage",
+                json!({ "chat_id": chat, "message_id": number }),
+            ),
+            Some(business) => (
+                "deleteBusinessMessages",
+                json!({ "business_connection_id": business, "message_ids": [number] }),
+            ),
+        };
+        let limit = self.limit(lease)?;
+        match judge(self.client.call(method, &parameters, limit).await) {
+            Verdict::Taken(_) | Verdict::Moot => {
+                let gone = Note {
+                    gone: true,
+                    ..there.note.clone()
+                };
+                record(parts, gone.part(part, &there.id)).await
+            }
+            Verdict::Plainly(error)
+            | Verdict::WithoutFile(error)
+            | Verdict::WithoutReply(error)
+            | Verdict::Moved(_, error) => Err(permanent(&error)),
+            Verdict::Over(outcome) => Err(again(outcome)),
+        }
+    }
+
+    fn limit(&self, lease: Lease) -> Result<std::time::Duration, SendOutcome> {
+        self.time_limit(lease).ok_or_else(|| SendOutcome::Retry {
+            error: "the time for this try is over; going on in the next".to_owned(),
+        })
+    }
+}
+
+/// How what is there comes to show what `call` would send; or why Telegram cannot do that.
+fn change(there: &Note, call: &Call) -> Result<Change, String> {
+    let (was, is) = (there.kind.as_str(), kind(call));
+    let same = was == is && there.content.is_some() && there.content == note::content(call);
+    let change = |method, parameters| Ok(Change::Call(method, parameters));
+    let is_file = |kind: &str| FILES.contains(&kind);
+    match (was, is) {
+        ("message", "message") => change("editMessageText", call.parameters.clone()),
+        ("location" | "venue", _) if same => Ok(Change::None),
+        _ if same => {
+            let mut parameters = call.parameters.clone();
+            parameters.remove(is);
+            change("editMessageCaption", parameters)
+        }
+        _ if is_file(is) && (is_file(was) || was == "message") => {
+            let mut media = call.parameters.clone();
+            let mut parameters = Map::new();
+            if let Some(markup) = media.remove("reply_markup") {
+                parameters.insert("reply_markup".to_owned(), markup);
+            }
+            let file = media.remove(is).unwrap_or_default();
+            media.insert("type".to_owned(), is.into());
+            media.insert("media".to_owned(), file);
+            parameters.insert("media".to_owned(), media.into());
+            change("editMessageMedia", parameters)
+        }
+        _ => Err(format!(
+            "Telegram cannot make {} of {}; delete the message and send another",
+            named(is),
+            named(was)
+        )),
+    }
+}
+
+fn named(kind: &str) -> &str {
+    match kind {
+        "message" => "a text",
+        "photo" => "a photo",
+        "animation" => "an animation",
+        "audio" => "an audio file",
+        "voice" => "a voice message",
+        "video" => "a video",
+        "document" => "a document",
+        "location" => "a place",
+        "venue" => "a venue",
+        other => other,
+    }
+}
+
+/// Which part a call changes.
+fn locate(there: &Known, parameters: &mut Map<String, Value>) {
+    let mut set = |field: &str, value: Value| parameters.insert(field.to_owned(), value);
+    let Some(chat) = there.note.chat else {
+        set("inline_message_id", there.id.as_str().into());
+        return;
+    };
+    set("chat_id", chat.into());
+    let number = there.id.parse::<i64>();
+    set(
+        "message_id",
+        number.map_or_else(|_| there.id.as_str().into(), Value::from),
+    );
+    if let Some(business) = &there.note.business {
+        set("business_connection_id", business.as_str().into());
+    }
+}
+
+/// What may have been done does no harm a second time.
+fn again(outcome: SendOutcome) -> SendOutcome {
+    match outcome {
+        SendOutcome::Uncertain { error } => SendOutcome::Retry { error },
+        other => other,
+    }
+}
+
+fn permanent(error: &impl ToString) -> SendOutcome {
+    SendOutcome::Permanent {
+        error: error.to_string(),
+    }
+}
+
+async fn record(parts: &dyn Parts, part: SentPart) -> Result<(), SendOutcome> {
+    let number = part.part + 1;
+    parts
+        .record(part)
+        .await
+        .map_err(|error| SendOutcome::Retry {
+            error: format!("part {number} was changed, but not recorded: {error}"),
+        })
+}
+
+/// The tags of a message after a change; empty ones take back what was so before.
+fn tags(ids: &[String], changes: &Changes) -> Tags {
+    let ids: Vec<String> = ids.iter().filter(|id| !id.is_empty()).cloned().collect();
+    let mut tags = sent_tags(&ids);
+    let mut or_none = |name: &str, is: bool, value: &str| {
+        if tags.get(name).is_none() {
+            tags.insert(name, if is { value } else { "" });
+        }
+    };
+    or_none("ids", false, "");
+    or_none("formatting", changes.plain, "refused");
+    or_none("file", changes.link, "sent as a link");
+    tags
+}
+
+#[cfg(test)]
+mod tests;
