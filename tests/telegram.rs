@@ -4,7 +4,9 @@
 mod buttons;
 mod changes;
 mod files;
+mod guests;
 mod members;
+mod sent;
 mod threads;
 mod trouble;
 mod updates;

@@ -38,11 +38,16 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, body: &Value) -> An
             if body["text"].as_str().is_some_and(|raw| raw.len() > 32_768) {
                 return Err((400, "Bad Request: message is too long"));
             }
-            send(shared, body, &text)
+            send(shared, "text", body, &text)
         }
         "sendPhoto" | "sendAnimation" | "sendAudio" | "sendVoice" | "sendVideo"
         | "sendDocument" => send_file(shared, method, body),
-        "sendLocation" | "sendVenue" if body["latitude"].is_number() => send(shared, body, ""),
+        "sendLocation" | "sendVenue" if body["latitude"].is_number() => {
+            send(shared, "place", body, "")
+        }
+        "editMessageText" | "editMessageCaption" | "editMessageMedia" => edit(shared, method, body),
+        "deleteMessage" => delete(shared, body),
+        "answerGuestQuery" => answer_guest(shared, body),
         "editMessageReplyMarkup" => {
             check_markup(&body["reply_markup"])?;
             Ok("true".to_owned())
@@ -55,7 +60,7 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, body: &Value) -> An
             .to_string()),
             None => Err((400, "Bad Request: file_id not specified")),
         },
-        "answerCallbackQuery" | "sendChatAction" | "answerGuestQuery" => Ok("true".to_owned()),
+        "answerCallbackQuery" | "sendChatAction" => Ok("true".to_owned()),
         _ => Err((404, "Not Found: method not found")),
     }
 }
@@ -230,7 +235,7 @@ fn send_file(shared: &Arc<Shared>, method: &str, body: &Value) -> Answered {
     if caption.encode_utf16().count() > 1024 {
         return Err((400, "Bad Request: message caption is too long"));
     }
-    send(shared, body, &caption)
+    send(shared, &field, body, &caption)
 }
 
 /// The rules of buttons that Telegram refuses a message for.
@@ -255,7 +260,7 @@ fn check_markup(markup: &Value) -> Result<(), (u16, &'static str)> {
     Ok(())
 }
 
-fn send(shared: &Arc<Shared>, body: &Value, text: &str) -> Answered {
+fn send(shared: &Arc<Shared>, kind: &str, body: &Value, text: &str) -> Answered {
     let chat = match &body["chat_id"] {
         Value::Number(chat) => chat.as_i64(),
         Value::String(chat) => chat.parse().ok(),
@@ -283,6 +288,9 @@ fn send(shared: &Arc<Shared>, body: &Value, text: &str) -> Answered {
         chat,
         thread,
         text: text.to_owned(),
+        kind: kind.to_owned(),
+        now: Some(text.to_owned()),
+        markup: body["reply_markup"].clone(),
         message_id,
         at: Instant::now(),
     });
@@ -296,6 +304,103 @@ fn send(shared: &Arc<Shared>, body: &Value, text: &str) -> Answered {
         message["is_topic_message"] = json!(true);
     }
     Ok(message.to_string())
+}
+
+/// A text stays a text until a file takes its place; a file stays one.
+fn edit(shared: &Arc<Shared>, method: &str, body: &Value) -> Answered {
+    let is_text = method == "editMessageText";
+    let media = &body["media"];
+    let (text, limit) = match method {
+        "editMessageText" => (shown(&body["text"], &body["parse_mode"])?, 4096),
+        "editMessageCaption" => (shown(&body["caption"], &body["parse_mode"])?, 1024),
+        _ => (shown(&media["caption"], &media["parse_mode"])?, 1024),
+    };
+    if is_text {
+        check_text(&text, limit)?;
+    } else if text.encode_utf16().count() > limit {
+        return Err((400, "Bad Request: message caption is too long"));
+    }
+    check_markup(&body["reply_markup"])?;
+    if let Some(id) = body["inline_message_id"].as_str() {
+        let mut state = shared.lock();
+        let answer = state.guest_answers.get_mut(id);
+        *answer.ok_or((400, "Bad Request: MESSAGE_ID_INVALID"))? = text;
+        return Ok("true".to_owned());
+    }
+    let mut state = shared.lock();
+    let sent = state.find(body);
+    let sent = sent.ok_or((400, "Bad Request: message to edit not found"))?;
+    match (method, sent.kind.as_str()) {
+        ("editMessageText", kind) if kind != "text" => {
+            return Err((400, "Bad Request: there is no text in the message to edit"));
+        }
+        ("editMessageCaption", "text" | "place") => {
+            return Err((
+                400,
+                "Bad Request: there is no caption in the message to edit",
+            ));
+        }
+        ("editMessageMedia", "place" | "voice") => {
+            return Err((400, "Bad Request: message can't be edited"));
+        }
+        _ => {}
+    }
+    let markup = &body["reply_markup"];
+    if method != "editMessageMedia" && sent.now.as_ref() == Some(&text) && sent.markup == *markup {
+        return Err((
+            400,
+            "Bad Request: message is not modified: specified new message content and reply markup \
+             are exactly the same as a current content and reply markup of the message",
+        ));
+    }
+    sent.now = Some(text);
+    sent.markup = markup.clone();
+    if let Some(kind) = media["type"].as_str() {
+        kind.clone_into(&mut sent.kind);
+    }
+    let (chat, number) = (sent.chat, sent.message_id);
+    let edited = json!({
+        "message_id": number, "date": date(), "edit_date": date(),
+        "chat": { "id": chat, "type": if chat > 0 { "private" } else { "supergroup" } },
+    });
+    Ok(edited.to_string())
+}
+
+fn delete(shared: &Arc<Shared>, body: &Value) -> Answered {
+    let mut state = shared.lock();
+    let sent = state.find(body);
+    sent.ok_or((400, "Bad Request: message to delete not found"))?
+        .now = None;
+    Ok("true".to_owned())
+}
+
+/// A guest query is answered once, with something that is shown.
+fn answer_guest(shared: &Arc<Shared>, body: &Value) -> Answered {
+    let result = &body["result"];
+    let content = &result["input_message_content"];
+    let text = match result["type"].as_str() {
+        Some("article") => {
+            let text = shown(&content["message_text"], &content["parse_mode"])?;
+            check_text(&text, 4096)?;
+            text
+        }
+        Some(_) => shown(&result["caption"], &result["parse_mode"])?,
+        None => return Err((400, "Bad Request: can't parse inline query result")),
+    };
+    if result["id"].as_str().is_none_or(str::is_empty) {
+        return Err((400, "Bad Request: RESULT_ID_INVALID"));
+    }
+    let query = body["guest_query_id"].as_str().unwrap_or_default();
+    let id = format!("inline-{query}");
+    let mut state = shared.lock();
+    if query.is_empty() || state.guest_answers.contains_key(&id) {
+        return Err((
+            400,
+            "Bad Request: query is too old and response timeout expired or query ID is invalid",
+        ));
+    }
+    state.guest_answers.insert(id.clone(), text);
+    Ok(json!({ "inline_message_id": id }).to_string())
 }
 
 /// Telegram cuts white space and what has no width.

@@ -135,6 +135,26 @@ impl FakeTelegram {
         sent.map(|sent| sent.text.clone()).collect()
     }
 
+    /// What a chat shows by now of what was sent there, in order of sending.
+    pub(crate) fn shown(&self, chat: i64) -> Vec<String> {
+        let state = self.shared.lock();
+        let sent = state.sent.iter().filter(|sent| sent.chat == chat);
+        sent.filter_map(|sent| sent.now.clone()).collect()
+    }
+
+    /// What guest queries were answered with, as it stands by now.
+    pub(crate) fn guest_answers(&self) -> Vec<String> {
+        self.shared.lock().guest_answers.values().cloned().collect()
+    }
+
+    /// Waits until a chat shows this and nothing else.
+    pub(crate) async fn wait_for_shown(&self, chat: i64, texts: &[&str]) {
+        self.wait_until(&format!("{chat} shows {texts:?}"), |telegram| {
+            (telegram.shown(chat) == texts).then_some(())
+        })
+        .await;
+    }
+
     /// The updates not yet confirmed or delivered, oldest first.
     pub(crate) fn pending(&self) -> Vec<i64> {
         let state = self.shared.lock();

@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) closed: bool,
     pub(super) calls: Vec<Call>,
     pub(super) sent: Vec<Sent>,
+    /// What guest queries were answered with, by the id of the message that shows it.
+    pub(super) guest_answers: BTreeMap<String, String>,
     pub(super) scripted: Vec<Scripted>,
     pub(super) updates: VecDeque<Update>,
     next_update: i64,
@@ -55,6 +57,11 @@ pub(crate) struct Sent {
     pub(crate) chat: i64,
     pub(crate) thread: Option<i64>,
     pub(crate) text: String,
+    /// `text`, `photo`, …
+    pub(crate) kind: String,
+    /// What it says by now; none once it is deleted.
+    pub(crate) now: Option<String>,
+    pub(crate) markup: Value,
     pub(crate) message_id: i64,
     pub(crate) at: Instant,
 }
@@ -157,6 +164,14 @@ impl State {
 
     fn enqueue(&mut self, id: i64, text: String, line: String) {
         self.updates.push_back(Update { id, text, line });
+    }
+
+    /// The message that a call names, if it is there.
+    pub(super) fn find(&mut self, body: &Value) -> Option<&mut Sent> {
+        let (chat, number) = (body["chat_id"].as_i64()?, body["message_id"].as_i64()?);
+        self.sent
+            .iter_mut()
+            .find(|sent| sent.chat == chat && sent.message_id == number && sent.now.is_some())
     }
 
     /// Messages are numbered per chat, whoever sends them.

@@ -195,13 +195,19 @@ async fn reset(client: &Client, at: &str, body: &Value, printer: Printer) -> Res
     ))
 }
 
+/// Where a delivery goes, or what it changes there.
+pub(super) fn destination(delivery: &Value) -> &'static str {
+    match delivery["action"].as_str() {
+        Some("edit") => "edit",
+        Some("delete") => "deletion",
+        _ if delivery["event"].is_string() => "to the bot",
+        _ => "to the channel",
+    }
+}
+
 /// What could not be delivered, or not yet, and what can be done.
 fn stuck_line(stuck: &Value) -> String {
-    let what = if stuck["event"].is_string() {
-        "to the bot"
-    } else {
-        "to the channel"
-    };
+    let what = destination(stuck);
     let error = printable(&text(stuck, "error"));
     match stuck["status"].as_str() {
         Some("pending" | "inflight") => format!(

@@ -90,11 +90,12 @@ pub(super) async fn run(
     match options.action {
         Action::List { .. } => {
             printer.table(
-                &["DELIVERY", "STATUS", "TRIES", "OF", "ERROR"],
+                &["DELIVERY", "ACTION", "STATUS", "TRIES", "OF", "ERROR"],
                 rows(&answer, "deliveries").map(|found| {
                     let of = found["message"].as_str().or(found["event"].as_str());
                     vec![
                         text(found, "id"),
+                        text(found, "action"),
                         text(found, "status"),
                         found["attempts"].to_string(),
                         of.unwrap_or_default().to_owned(),

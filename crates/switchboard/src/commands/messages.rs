@@ -77,11 +77,7 @@ pub(super) async fn run(
 }
 
 fn delivery_line(delivery: &Value) -> String {
-    let to = if delivery["event"].is_string() {
-        "to the bot"
-    } else {
-        "to the channel"
-    };
+    let to = destination(delivery);
     let error = text(delivery, "error");
     let error = if error.is_empty() {
         error

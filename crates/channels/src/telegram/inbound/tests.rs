@@ -111,6 +111,7 @@ fn check(key: &str, expected: &Value, updates: &BTreeMap<String, Update>) {
             }
         }
         "reply" => {
+            // How a guest message is answered stands in `tests/telegram/guests.rs`.
             for (update, reply) in each().filter(|(_, reply)| reply["method"] == "sendMessage") {
                 let call = super::super::outbound::parameters(&place(update).expect("a thread"));
                 for (name, value) in reply["params"].as_object().unwrap() {

@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use switchboard_model::{
@@ -32,14 +32,14 @@ impl Parts for Kept {
     }
 }
 
-struct Desk {
+pub(super) struct Desk {
     bench: Bench,
     api: Api,
     parts: Kept,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self {
             bench: Bench::new().await,
             api: Api::start().await,
@@ -47,7 +47,37 @@ impl Desk {
         }
     }
 
-    fn outgoing(&self, place: &[(&str, &str)], kind: &str, payload: &Value) -> Outgoing {
+    pub(super) fn account(&self) -> Arc<Account> {
+        self.bench.account(&self.api.url)
+    }
+
+    pub(super) fn parts(&self) -> &dyn Parts {
+        &self.parts
+    }
+
+    /// What was recorded is what a later try or change sees.
+    pub(super) fn keep_sent(&mut self) {
+        let recorded = std::mem::take(&mut *self.parts.recorded.lock().unwrap());
+        self.parts.sent.extend(recorded);
+    }
+
+    pub(super) fn keep(&mut self, parts: Vec<SentPart>) {
+        self.parts.sent = parts;
+    }
+
+    pub(super) fn script(&self, method: &str, reply: Reply) {
+        self.api.script(method, reply);
+    }
+
+    pub(super) fn calls(&self, method: &str) -> Vec<Value> {
+        self.api.calls(method)
+    }
+
+    pub(super) fn methods(&self) -> Vec<String> {
+        self.api.methods()
+    }
+
+    pub(super) fn outgoing(&self, place: &[(&str, &str)], kind: &str, payload: &Value) -> Outgoing {
         let (env, integration) = (self.bench.engine.env(), &self.bench.integration);
         let conversation = ConversationId::new(env.ulid());
         let user = UserId::from(integration.bot);
@@ -93,11 +123,11 @@ impl Desk {
         }
     }
 
-    fn text(&self, text: &str) -> Outgoing {
+    pub(super) fn text(&self, text: &str) -> Outgoing {
         self.outgoing(&[("id", "501")], "text", &json!({ "text": text }))
     }
 
-    async fn send(&self, message: &Outgoing) -> SendOutcome {
+    pub(super) async fn send(&self, message: &Outgoing) -> SendOutcome {
         self.send_within(message, Duration::from_mins(1)).await
     }
 
