@@ -225,7 +225,7 @@ fn check_text(text: &str, limit: usize) -> Result<(), (u16, &'static str)> {
 
 fn send_file(shared: &Arc<Shared>, method: &str, body: &Value) -> Answered {
     let field = method.trim_start_matches("send").to_lowercase();
-    if !body[field]
+    if !body[&field]
         .as_str()
         .is_some_and(|url| url.starts_with("http"))
     {

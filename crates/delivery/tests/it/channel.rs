@@ -478,3 +478,39 @@ async fn an_uncertain_try_is_visible_while_it_waits_for_the_next() {
     assert_eq!(words, "uncertain: so the channel says");
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_channel_that_cannot_change_what_was_sent_keeps_nothing_of_it() {
+    let world = World::new().await;
+    let chat = conversation(&world, "chat").await;
+    let channel = Words::failing([]);
+    let worker = world.run_channel(channel.clone(), quick());
+    let message = world.post(chat, "one").await;
+    reaches(&world, message, DeliveryStatus::Sent).await;
+    let (store, now) = (world.engine.store(), world.engine.env().now());
+    let update = switchboard_store::MessageUpdate {
+        payload: Some(switchboard_model::Json::parse(r#"{"text":"uno"}"#).unwrap()),
+        delivery: Some(world.engine.new_delivery_id()),
+        ..Default::default()
+    };
+    let update = store.update_message(world.bot, message, update, now);
+    update.await.unwrap();
+    let next = world.post(chat, "two").await;
+    reaches(&world, next, DeliveryStatus::Sent).await;
+    let delivery = Some(world.engine.new_delivery_id());
+    let delete = store.delete_message(world.bot, message, delivery, now);
+    assert!(delete.await.unwrap());
+    let last = world.post(chat, "three").await;
+    reaches(&world, last, DeliveryStatus::Sent).await;
+    assert_eq!(channel.seen(), ["one", "two", "three"]);
+    let delivered = world.deliveries(DeliveryRecordStatus::Delivered).await;
+    let sent = |record: &&switchboard_store::DeliveryRecord| record.message.is_some();
+    assert_eq!(delivered.iter().filter(sent).count(), 3);
+    assert!(
+        world
+            .deliveries(DeliveryRecordStatus::Dead)
+            .await
+            .is_empty()
+    );
+    worker.stop().await;
+}

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{Client, path};
-use crate::commands::conversations::message_line;
+use crate::commands::conversations::{destination, message_line};
 use crate::commands::tokens::segment;
 use crate::commands::{BotArg, Failure};
 use crate::config::Config;
