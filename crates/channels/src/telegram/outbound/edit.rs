@@ -42,24 +42,22 @@ impl Account {
         let mut changes = Changes::default();
         let mut ids = Vec::new();
         for (part, call) in (0..).zip(plan.calls) {
-            match known.remove(&part) {
-                Some(there) => {
-                    let there = there.map_err(|unknown| permanent(&unknown))?;
-                    self.edit_part(outgoing, part, &there, call, (parts, lease), &mut changes)
-                        .await?;
-                    ids.push(there.id);
-                }
-                None => {
-                    let further = self.further(outgoing, part, call, lease, &mut changes);
-                    let sent = further.await?;
-                    ids.push(sent.external_id.clone());
-                    let recorded = record(parts, sent).await;
-                    recorded.map_err(|outcome| match outcome {
-                        SendOutcome::Retry { error } => SendOutcome::Uncertain { error },
-                        other => other,
-                    })?;
-                }
+            if let Some(there) = known.remove(&part) {
+                let there = there.map_err(|unknown| permanent(&unknown))?;
+                self.edit_part(outgoing, part, &there, call, (parts, lease), &mut changes)
+                    .await?;
+                ids.push(there.id);
+                continue;
             }
+            let further = self.further(outgoing, part, call, lease, &mut changes);
+            let sent = further.await?;
+            ids.push(sent.external_id.clone());
+            parts
+                .record(sent)
+                .await
+                .map_err(|error| SendOutcome::Uncertain {
+                    error: format!("part {} was sent, but not recorded: {error}", part + 1),
+                })?;
         }
         for (part, surplus) in known {
             let surplus = surplus.map_err(|unknown| permanent(&unknown))?;
