@@ -113,12 +113,27 @@ fn a_business_connection_sees_chats_of_its_own() {
 }
 
 #[test]
-fn a_guest_message_has_a_sender_and_no_thread_whatever_its_chat() {
+fn a_guest_message_is_a_thread_of_its_own_whatever_its_chat() {
     for chat in [team(), json!({ "id": 501, "type": "private" })] {
         let more = json!({ "chat": chat, "guest_query_id": "g" });
-        let update = update("guest_message", &more);
-        assert_eq!(event_of(&update).kind, "guest_message");
-        assert!(thread(&update).is_none());
-        assert_eq!(sender_id(&update), Some("501"));
+        let asked = update("guest_message", &more);
+        let thread = thread(&asked).expect("a thread");
+        assert_eq!(thread.id, "guest:g");
+        assert_eq!(thread.tags.get("guestQueryId"), Some("g"));
+        assert_eq!(thread.tags.get("chatId"), None);
+        assert_eq!(message(&asked).tags.get("chatId"), None);
+        assert_eq!(sender_id(&asked), Some("501"));
+        // The query is what it is, in whichever update it comes.
+        assert_eq!(asked.once, ["guest", ACCOUNT, "g"]);
+        // What nothing could answer.
+        let unanswerable = update("guest_message", &json!({ "chat": chat }));
+        assert_eq!(event_of(&unanswerable).kind, "guest_message");
     }
+}
+
+#[test]
+fn a_guest_message_of_nobodys_is_not_its_chats() {
+    let more = json!({ "chat": team(), "guest_query_id": "g", "from": null });
+    let asked = update("guest_message", &more);
+    assert_eq!(sender_id(&asked), Some("guest:g"));
 }
