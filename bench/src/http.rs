@@ -13,7 +13,7 @@ use crate::report::{Row, thousands};
 use crate::seed::Seed;
 use crate::server::{Bare, Server, ask};
 use crate::stored::{Size, Stored};
-use crate::system;
+use crate::system::{self, cpu_time};
 
 /// What messages say.
 pub(crate) const PAYLOAD: &str = r#"{"text":"Good morning! Your parcel is on its way."}"#;
@@ -155,6 +155,8 @@ impl Bench {
                 time: effort.time,
             };
             let measured = run(plan(self.server.address, self.server.pid(), &ours)).await?;
+            // What the server does afterwards is no part of the other's measurement.
+            idle(self.server.pid(), effort).await?;
             let ceiling = run(plan(self.bare.address, self.bare.pid(), &theirs)).await?;
             rounds.push((measured, ceiling));
         }
@@ -171,6 +173,21 @@ async fn run(plan: Plan) -> Result<crate::measure::Measured> {
     tokio::task::spawn_blocking(move || load::run(&plan))
         .await
         .map_err(|error| Failure::Other(format!("the load generator panicked: {error}")))?
+}
+
+/// Waits until a process has nothing more to do, but not for ever.
+async fn idle(pid: u32, effort: Effort) -> Result<()> {
+    let step = effort.warm / 2;
+    let mut before = cpu_time(Some(pid))?;
+    for _ in 0..40 {
+        tokio::time::sleep(step).await;
+        let now = cpu_time(Some(pid))?;
+        if now.saturating_sub(before) < step / 10 {
+            break;
+        }
+        before = now;
+    }
+    Ok(())
 }
 
 /// Requests as a client would write them.

@@ -174,7 +174,7 @@ fn copied(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Done<Co
 }
 
 /// A connection that changes nothing.
-fn look_at(path: &Path) -> Done<Connection> {
+pub(crate) fn look_at(path: &Path) -> Done<Connection> {
     // A read-only connection could not read the log of a database that nobody has open.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -18,7 +18,7 @@ use crate::{Shared, thread};
 /// Pages in the log from which it is worth copying.
 const WORTHWHILE: i64 = 4_000;
 /// Pages in the log from which its file is cut, not only used again.
-const LARGE: i64 = 65_536;
+pub(crate) const LARGE: i64 = 65_536;
 /// How long the writer waits for readers that still look at the log's old pages.
 const FOR_READERS: Duration = Duration::from_millis(20);
 /// How long the writer waits for anything else.

@@ -32,6 +32,7 @@ mod record;
 mod rows;
 mod schedule;
 mod schema;
+pub mod size;
 mod state;
 mod sweep;
 mod tag_value;
@@ -56,13 +57,21 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use switchboard_model::{Error, Result, Timestamp, Token};
 use switchboard_store::{Change, Store, TokenHash};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::checkpoint::Checkpointer;
 use crate::failure::{Done, Failure};
 use crate::files::Files;
 use crate::known::Known;
 use crate::writer::{Command, Request, Tx};
+
+/// What the writer keeps of the database in memory, in KiB: at ten million messages, the inner pages
+/// of all that a message enters, and the pages of a large commit. More gains nothing.
+const WRITER_CACHE: i64 = 32 * 1024;
+/// What each reader keeps, in KiB. What it does not keep is in the system's memory as a rule.
+pub(crate) const READER_CACHE: i64 = 1024;
+/// How many lists are read at once: each takes a thread, and a reader with it.
+const LISTS: usize = 8;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -87,6 +96,7 @@ impl Default for Options {
 pub struct SqliteStore {
     shared: Arc<Shared>,
     queue: mpsc::Sender<Request>,
+    lists: Arc<Semaphore>,
 }
 
 /// How much a store has written since it was opened. The commands of one commit share its cost.
@@ -171,7 +181,11 @@ impl SqliteStore {
             writer::run(shared, writer, commands, checkpointer);
         })
         .map_err(unavailable)?;
-        Ok(Self { shared, queue })
+        Ok(Self {
+            shared,
+            queue,
+            lists: Arc::new(Semaphore::new(LISTS)),
+        })
     }
 
     /// Whether the outcome of a write became unknown: a commit failed midway, or a thread of the
@@ -254,10 +268,13 @@ impl SqliteStore {
     {
         self.check_open()?;
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || reader::read(&shared, work))
-            .await
-            .map_err(Error::internal)?
-            .map_err(Failure::into_error)
+        let permit = Arc::clone(&self.lists).acquire_owned().await;
+        let done = tokio::task::spawn_blocking(move || (reader::read(&shared, work), permit));
+        // The permit comes back with the result: were it given back on the thread, the next list
+        // would find that thread still busy and start another. Whoever gives up waiting does not
+        // give it back before the work is done.
+        let (result, _permit) = done.await.map_err(Error::internal)?;
+        result.map_err(Failure::into_error)
     }
 
     /// Whether commands wait for the writer.
@@ -339,7 +356,7 @@ fn open_writer(path: &Path) -> Done<Connection> {
     schema::version(&connection)?;
     configure(&connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
     // Each command's savepoint copies the pages it changes, so that they can be put back. In a
     // file that would be a system call for each page.
     connection.pragma_update(None, "temp_store", "MEMORY")?;

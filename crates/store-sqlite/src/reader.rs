@@ -84,6 +84,7 @@ fn connect(shared: &Shared) -> Done<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(128);
     crate::keep_plans(&connection)?;
+    connection.pragma_update(None, "cache_size", -crate::READER_CACHE)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }

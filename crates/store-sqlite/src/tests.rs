@@ -1,6 +1,7 @@
 //! What only this backend promises: how its commits, its file and its log behave.
 
 mod files;
+mod size;
 mod tag_values;
 mod threads;
 

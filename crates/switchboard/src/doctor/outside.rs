@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use switchboard_api::admin::Check;
-use switchboard_store_sqlite::backup;
+use switchboard_store_sqlite::{backup, size};
 
 use super::{fail, ok, skip, warn};
 use crate::config::Config;
@@ -42,7 +42,12 @@ pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
     }
     checks.extend(lost_key(config));
     checks.push(database(config, deep));
-    checks.push(log(config));
+    if config.database.exists()
+        && let Ok(found) = size::look(&config.database)
+    {
+        checks.push(database_size(config, deep, &found));
+        checks.push(log(&found));
+    }
     checks.push(files());
     checks
 }
@@ -175,21 +180,62 @@ fn database(config: &Config, deep: bool) -> Check {
     }
 }
 
+fn database_size(config: &Config, deep: bool, size: &size::Size) -> Check {
+    const NAME: &str = "database's size";
+    let free = match size.free / MEGABYTE {
+        0 => String::new(),
+        free => format!(", and {free} MB to be used again"),
+    };
+    let found = format!("{} MB in use{free}", size.used / MEGABYTE);
+    let Some(each) = size.a_message() else {
+        return ok(NAME, &found);
+    };
+    let bound = size.bound();
+    let found = format!("{found}; {each} bytes a message, expected are at most {bound}");
+    if each <= bound {
+        return ok(NAME, &found);
+    }
+    warn(
+        NAME,
+        &format!("{found}{}", largest(config, deep)),
+        "the disk fills faster than by what is said",
+        "call doctor --deep for the largest tables; states, workflows and events with large payloads \
+         are your bots' to delete",
+    )
+}
+
+/// With `deep`, what takes up most of the database: that reads all of it.
+fn largest(config: &Config, deep: bool) -> String {
+    if !deep {
+        return String::new();
+    }
+    let parts = size::parts(&config.database).unwrap_or_default();
+    let largest: Vec<_> = parts
+        .iter()
+        .take(5)
+        .map(|(name, bytes)| format!("{name} {} MB", bytes / MEGABYTE))
+        .collect();
+    format!("; most is in {}", largest.join(", "))
+}
+
 /// The log that `SQLite` keeps beside the database.
-fn log(config: &Config) -> Check {
+fn log(size: &size::Size) -> Check {
     const NAME: &str = "database's log";
-    let mut path = config.database.clone().into_os_string();
-    path.push("-wal");
-    let size = std::fs::metadata(&path).map_or(0, |found| found.len()) / MEGABYTE;
-    let found = format!("{size} MB");
-    if size < 1024 {
+    let bound = size::LOG_BOUND;
+    let found = format!(
+        "{} MB, expected are at most {}",
+        size.log / MEGABYTE,
+        bound / MEGABYTE
+    );
+    if size.log <= bound {
         return ok(NAME, &found);
     }
     warn(
         NAME,
         &found,
         "it takes up room, and starts take longer",
-        "end other programs that read the database; the server then makes it small again",
+        "end other programs that read the database, or a backup that hangs; the server then makes it \
+         small again",
     )
 }
 
