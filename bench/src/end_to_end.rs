@@ -171,6 +171,8 @@ pub(crate) async fn row(
     let settings = [
         ("SWITCHBOARD_TELEGRAM_TOKEN", TOKEN),
         ("SWITCHBOARD_TELEGRAM_API_URL", url.as_str()),
+        // The row is for the server, not for Telegram's limits.
+        ("SWITCHBOARD_TELEGRAM_PACE", "off"),
     ];
     let server = Server::start(program, folder, &settings)?;
     {

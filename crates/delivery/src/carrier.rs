@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use switchboard_integration::Lease;
+use switchboard_integration::{Lease, Room};
 use switchboard_model::{TagPatch, Timestamp};
 use switchboard_store::{ClaimedDelivery, ConversationChange, Reply};
 
@@ -20,6 +20,11 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// How many may be under way now.
     fn admission(&self) -> Admission {
         Admission::UpTo(usize::MAX)
+    }
+
+    /// How many more may be begun now.
+    fn room(&self) -> Room {
+        Room::Free
     }
 
     /// Before this, nothing counts as having been tried.

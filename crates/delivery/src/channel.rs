@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use switchboard_engine::{Condition, Engine, View};
-use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, SendOutcome};
+use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, Room, SendOutcome};
 use switchboard_model::{DeliveryId, Error, IntegrationId, Result, TagPatch, Tags, Timestamp};
 use switchboard_store::{ClaimedDelivery, OutgoingMessage, SentPart, Store, Subject};
 
@@ -85,6 +85,10 @@ impl Carrier for ToChannel {
         self.gate.admission()
     }
 
+    fn room(&self) -> Room {
+        self.channel.room()
+    }
+
     fn tries_count_from(&self) -> Timestamp {
         self.pause().until
     }
@@ -153,7 +157,8 @@ impl ToChannel {
                     tracing::info!(integration = %self.integration, "the channel account works again");
                 }
             }
-            SendOutcome::Retry { .. }
+            SendOutcome::Held { .. }
+            | SendOutcome::Retry { .. }
             | SendOutcome::Uncertain { .. }
             | SendOutcome::Unknown { .. }
             | SendOutcome::Unable => {}
@@ -203,7 +208,9 @@ fn tried(view: &View, outcome: SendOutcome) -> Tried {
             tags: stored(view, tags),
             change: None,
         },
-        SendOutcome::Wait { after, error } => Tried::Wait { after, error },
+        SendOutcome::Wait { after, error } | SendOutcome::Held { after, error } => {
+            Tried::Wait { after, error }
+        }
         SendOutcome::Retry { error } => Tried::Retry { error },
         SendOutcome::Permanent { error } => Tried::Permanent { error },
         SendOutcome::Uncertain { error } => Tried::Uncertain { error },

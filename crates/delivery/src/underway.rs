@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use switchboard_integration::Room;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::Policy;
@@ -35,6 +36,21 @@ pub(crate) struct Places {
     pub(crate) all: usize,
     /// Of all, for those that were tried before.
     pub(crate) again: usize,
+}
+
+impl Places {
+    /// These, as far as the destination has room.
+    pub(crate) fn within(self, room: Room) -> Self {
+        let most = match room {
+            Room::Free => usize::MAX,
+            Room::For(count) => count,
+            Room::NotBefore(_) => 0,
+        };
+        Self {
+            all: self.all.min(most),
+            again: self.again.min(most),
+        }
+    }
 }
 
 impl Underway {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use switchboard_bots::Bot;
 use switchboard_engine::Engine;
-use switchboard_integration::{Lease, Outbound};
+use switchboard_integration::{Lease, Outbound, Room};
 use switchboard_model::{Error, IntegrationId, Result, Timestamp};
 use switchboard_store::{Change, Claim, ClaimedDelivery, Finish, Lane, Outcome, Subject};
 use tokio::sync::broadcast;
@@ -89,15 +89,19 @@ impl Worker {
             let alarm = match self.desk.carrier.admission() {
                 Admission::NotBefore(reopening) => reopening,
                 Admission::UpTo(admitted) => {
-                    let mut places = underway.places(policy, admitted);
+                    let room = self.desk.carrier.room();
+                    let places = underway.places(policy, admitted).within(room);
                     if agenda.calls(places) {
-                        places.all = places.all.min(CLAIM_LIMIT);
+                        let places = places.within(Room::For(CLAIM_LIMIT));
                         self.claim(places, &mut agenda, &mut underway).await;
                         continue;
                     }
-                    let next_slot = underway.next_slot(policy);
-                    let wanted = next_slot.filter(|_| agenda.wants_places());
-                    wanted.map_or(agenda.alarm, |slot| slot.min(agenda.alarm))
+                    let next = match room {
+                        Room::NotBefore(time) => Some(time),
+                        Room::Free | Room::For(_) => underway.next_slot(policy),
+                    };
+                    let wanted = next.filter(|_| agenda.wants_places());
+                    wanted.map_or(agenda.alarm, |next| next.min(agenda.alarm))
                 }
             };
             tokio::select! {

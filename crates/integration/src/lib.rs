@@ -26,7 +26,7 @@ pub use context::Context;
 pub use explain::Explain;
 pub use files::{FileAnswer, FileFailure, FileRequest, Files};
 pub use mapping::{Conversations, DefaultMapping, Integration, Users};
-pub use outbound::{Deletion, Lease, Outbound, Outgoing, Parts, SendOutcome};
+pub use outbound::{Deletion, Lease, Outbound, Outgoing, Parts, Room, SendOutcome};
 pub use replay::{Replay, Replayed};
 pub use switchboard_engine::Definition;
 pub use webhook::{Webhook, WebhookAnswer, WebhookRequest};

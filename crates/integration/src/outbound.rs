@@ -44,6 +44,14 @@ pub enum SendOutcome {
         /// The channel's words.
         error: String,
     },
+    /// The channel was not asked yet: there is a limit to how fast it may be, and somebody else's turn
+    /// is first. It uses up no attempt and no patience.
+    Held {
+        /// For so long.
+        after: Duration,
+        /// What it waits for.
+        error: String,
+    },
     /// It was certainly not taken, and may be later.
     Retry {
         /// What happened.
@@ -72,6 +80,17 @@ pub enum SendOutcome {
         /// The channel's words, and what to do.
         error: String,
     },
+}
+
+/// How many more messages a channel account takes up now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// As many as there are.
+    Free,
+    /// So many.
+    For(usize),
+    /// None before then.
+    NotBefore(Instant),
 }
 
 /// How long a try may still go on. Counted on the monotonic clock of the holder.
@@ -113,6 +132,12 @@ pub trait Parts: Send + Sync {
 /// A channel that can send.
 #[async_trait]
 pub trait Outbound: Send + Sync + 'static {
+    /// How many more messages can be begun with now. Asked before messages are taken from the
+    /// outbox: one that would only wait is better left there.
+    fn room(&self) -> Room {
+        Room::Free
+    }
+
     /// Tries to send a message, going on after the parts that have already left.
     ///
     /// Called for one message of a conversation at a time, in order. It must return before the

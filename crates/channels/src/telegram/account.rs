@@ -15,6 +15,7 @@ use super::client::Client;
 use super::condition::Reporter;
 use super::files::Links;
 use super::mapping::Mapping;
+use super::pace::Pace;
 
 /// What an account needs.
 pub struct AccountConfig {
@@ -32,6 +33,8 @@ pub struct AccountConfig {
     pub timing: Timing,
     /// What says which conversation a thread is, if not the thread alone.
     pub script: Option<Script>,
+    /// Whether to send no faster than Telegram likes.
+    pub paced: bool,
 }
 
 /// How long things take at most, and how long the pauses are. The defaults are for the real
@@ -90,6 +93,7 @@ pub struct Account {
     pub(super) timing: Timing,
     pub(super) condition: Reporter,
     pub(super) mapping: Option<Mapping>,
+    pub(super) pace: Option<Arc<Pace>>,
 }
 
 impl Account {
@@ -108,6 +112,7 @@ impl Account {
             client: Arc::new(Client::new(&config.api_url, config.token)?),
             condition: Reporter::new(config.engine.health().clone(), &config.integration),
             mapping: config.script.map(Mapping::new),
+            pace: config.paced.then(Pace::new),
             engine: config.engine,
             integration: config.integration,
             timing: config.timing,

@@ -111,7 +111,7 @@ impl Account {
     fn refused(&self, outcome: SendOutcome) -> ActionFailure {
         ActionFailure::failed(match outcome {
             SendOutcome::Done(_) => String::new(),
-            SendOutcome::Wait { after, error } => {
+            SendOutcome::Wait { after, error } | SendOutcome::Held { after, error } => {
                 format!("{error}; try again after {} s", after.as_secs())
             }
             SendOutcome::AccountBroken { error } => {

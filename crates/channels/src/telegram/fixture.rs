@@ -208,6 +208,7 @@ impl Bench {
             api_url: api_url.to_owned(),
             own_url: "http://127.0.0.1:4000/".to_owned(),
             script,
+            paced: true,
             timing: Timing {
                 poll: Duration::from_secs(1),
                 request: Duration::from_secs(5),

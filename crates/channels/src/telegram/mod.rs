@@ -27,6 +27,7 @@ mod moves;
 mod news;
 mod once;
 mod outbound;
+mod pace;
 mod people;
 mod polling;
 mod press;

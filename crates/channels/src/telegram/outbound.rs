@@ -11,12 +11,12 @@ pub(super) mod note;
 mod payload;
 pub(super) mod plan;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, SendOutcome};
-use switchboard_model::{Message, Tags};
+use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, Room, SendOutcome};
+use switchboard_model::{Message, MessageId, Tags};
 use switchboard_store::SentPart;
 
 use super::account::Account;
@@ -24,6 +24,7 @@ use super::answer::{Verdict, judge, sent_tags};
 use super::buttons;
 use super::guest;
 use super::moves;
+use super::pace;
 use super::thread::{Thread, Topic};
 use keyboard::Keyboard;
 use note::Note;
@@ -39,6 +40,26 @@ struct Changes {
     plain: bool,
     /// Telegram could not get a file: its address went out.
     link: bool,
+}
+
+/// One try of one message.
+#[derive(Clone, Copy)]
+struct Try {
+    message: MessageId,
+    lease: Lease,
+    /// How long it may wait for its turns.
+    patient_until: Instant,
+}
+
+impl Try {
+    fn begin(message: MessageId, lease: Lease) -> Self {
+        let patience = pace::PATIENCE.min(lease.left().unwrap_or_default() / 2);
+        Self {
+            message,
+            lease,
+            patient_until: Instant::now() + patience,
+        }
+    }
 }
 
 /// Why a part was not sent.
@@ -62,6 +83,10 @@ impl Stop {
 
 #[async_trait]
 impl Outbound for Account {
+    fn room(&self) -> Room {
+        self.pace.as_ref().map_or(Room::Free, |pace| pace.room())
+    }
+
     async fn send(&self, message: &Outgoing, parts: &dyn Parts, lease: Lease) -> SendOutcome {
         let sent = match guest::query(&message.conversation.tags) {
             Ok(None) => self.send_parts(message, parts, lease).await,
@@ -124,17 +149,18 @@ impl Account {
         let next = sent.last().map_or(0, |part| part.part + 1);
         let mut ids: Vec<_> = sent.iter().map(|part| part.external_id.clone()).collect();
         let mut changes = Changes::default();
+        let this = Try::begin(outgoing.message.id, lease);
         for (part, mut call) in (0..).zip(plan.calls).skip(next as usize) {
             if part == 0 {
                 reply(&outgoing.message.tags, &mut call.parameters);
             }
             let sent = self
-                .send_part(&thread, call.clone(), lease, &mut changes)
+                .send_part(&thread, call.clone(), this, &mut changes)
                 .await;
             let sent = match sent {
                 Err(Stop::Moved(chat)) => {
                     self.follow(outgoing, &mut thread, chat).await?;
-                    self.send_part(&thread, call, lease, &mut changes).await
+                    self.send_part(&thread, call, this, &mut changes).await
                 }
                 sent => sent,
             };
@@ -164,18 +190,12 @@ impl Account {
         &self,
         thread: &Thread,
         mut call: Call,
-        lease: Lease,
+        this: Try,
         changes: &mut Changes,
     ) -> Result<Sent, Stop> {
         address(thread, &mut call.parameters);
         loop {
-            let limit = self.time_limit(lease).ok_or_else(|| {
-                Stop::Over(SendOutcome::Retry {
-                    error: "the time for this try is over; going on in the next".to_owned(),
-                })
-            })?;
-            let answer = self.client.call(call.method, &call.parameters, limit).await;
-            match judge(answer) {
+            match self.call_in_turn(thread.chat, &call, this).await {
                 Verdict::Taken(id) => {
                     let id = id.map(|id| id.to_string());
                     return Ok(Sent { id, call });
@@ -214,6 +234,28 @@ impl Account {
                 Verdict::Over(outcome) => return Err(Stop::Over(outcome)),
             }
         }
+    }
+
+    /// Makes a call that readers of a chat see, when it is its turn.
+    async fn call_in_turn(&self, chat: i64, call: &Call, this: Try) -> Verdict {
+        let turn = match &self.pace {
+            None => None,
+            Some(pace) => match pace.turn(chat, this.message, this.patient_until).await {
+                Ok(turn) => Some(turn),
+                Err(after) => return Verdict::Over(held(after)),
+            },
+        };
+        let Some(limit) = self.time_limit(this.lease) else {
+            return Verdict::Over(SendOutcome::Retry {
+                error: "the time for this try is over; going on in the next".to_owned(),
+            });
+        };
+        let answer = self.client.call(call.method, &call.parameters, limit).await;
+        let verdict = judge(answer);
+        if let Some(turn) = turn {
+            turn.over(&verdict);
+        }
+        verdict
     }
 
     /// The group has become a supergroup: its conversation follows, and this message with it.
@@ -262,6 +304,14 @@ impl Account {
     pub(super) fn time_limit(&self, lease: Lease) -> Option<Duration> {
         let left = lease.left().filter(|left| *left >= LEAST_TIME)?;
         Some(self.timing.request.min(left * 9 / 10))
+    }
+}
+
+/// For a message whose turn is later.
+fn held(after: Duration) -> SendOutcome {
+    SendOutcome::Held {
+        after,
+        error: "waits for its turn, for Telegram limits how fast a bot may send".to_owned(),
     }
 }
 

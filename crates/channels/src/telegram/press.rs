@@ -5,7 +5,7 @@
 //! What never happens here: a press that nobody can understand dropped; it stays an event.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -20,6 +20,7 @@ use super::inbound;
 use super::mapping::place_tags;
 use super::outbound::keyboard::{KEPT, TURN};
 use super::outbound::page;
+use super::pace::{self, Pace};
 use super::target::target;
 use super::thread::Thread;
 
@@ -123,6 +124,7 @@ impl Account {
             client: Arc::clone(&self.client),
             limit: self.timing.request,
             is_scripted: self.mapping.is_some(),
+            pace: self.pace.clone(),
         };
         tokio::spawn(async move {
             let answers = presses.iter().map(|press| answerer.answer(press));
@@ -180,6 +182,7 @@ struct Answerer {
     client: Arc<Client>,
     limit: Duration,
     is_scripted: bool,
+    pace: Option<Arc<Pace>>,
 }
 
 impl Answerer {
@@ -213,10 +216,20 @@ impl Answerer {
         if let Some(business) = &turn.business {
             body["business_connection_id"] = business.as_str().into();
         }
+        // Who presses again turns it then.
+        let until = Instant::now() + pace::PATIENCE;
+        let in_turn = match &self.pace {
+            None => None,
+            Some(pace) => match pace.turn(turn.chat, turn.message, until).await {
+                Ok(in_turn) => Some(in_turn),
+                Err(_) => return,
+            },
+        };
         let called = self
             .client
             .call("editMessageReplyMarkup", &body, self.limit);
         let answer = called.await;
+        drop(in_turn);
         if !matches!(answer, Answer::Ok(_)) {
             tracing::debug!(
                 integration = %self.integration.id,

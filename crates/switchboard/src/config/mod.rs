@@ -6,4 +6,4 @@ mod settings;
 mod values;
 
 pub(crate) use settings::Settings;
-pub(crate) use values::{Config, UncertainSends, parse_key, shown_url, telegram_account};
+pub(crate) use values::{Config, Pace, UncertainSends, parse_key, shown_url, telegram_account};

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::commands::Failure;
-use crate::config::UncertainSends;
+use crate::config::{Pace, UncertainSends};
 
 /// Settings that may be given. None of them is needed.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -96,6 +96,17 @@ pub(crate) struct Settings {
         value_name = "URL"
     )]
     pub(crate) telegram_api_url: Option<String>,
+
+    /// Whether to send no faster than Telegram likes; an emulator needs no such care [default: on]
+    #[arg(
+        long,
+        global = true,
+        env = "SWITCHBOARD_TELEGRAM_PACE",
+        value_enum,
+        hide_possible_values = true,
+        value_name = "on|off"
+    )]
+    pub(crate) telegram_pace: Option<Pace>,
 
     /// The URL under which the world reaches this server: channels then use webhooks, not polling
     #[arg(
@@ -219,6 +230,7 @@ impl Settings {
             uncertain_sends: self.uncertain_sends.or(other.uncertain_sends),
             telegram_token: self.telegram_token.or(other.telegram_token),
             telegram_api_url: self.telegram_api_url.or(other.telegram_api_url),
+            telegram_pace: self.telegram_pace.or(other.telegram_pace),
             public_url: self.public_url.or(other.public_url),
             token: self.token.or(other.token),
             encryption_key: self.encryption_key.or(other.encryption_key),

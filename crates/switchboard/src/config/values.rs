@@ -25,6 +25,17 @@ pub(crate) enum UncertainSends {
     AtMostOnce,
 }
 
+/// Whether to send no faster than a platform likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Pace {
+    /// What is over the limits waits for its turn.
+    #[default]
+    On,
+    /// All is sent at once: for emulators, and for measuring.
+    Off,
+}
+
 /// The settings in effect.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -38,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) uncertain_sends: UncertainSends,
     pub(crate) telegram_token: Option<SecretString>,
     pub(crate) telegram_api_url: Url,
+    pub(crate) telegram_pace: Pace,
     pub(crate) public_url: Option<Url>,
     pub(crate) token: Option<SecretString>,
     pub(crate) encryption_key: Option<SecretString>,
@@ -64,6 +76,7 @@ impl Config {
             telegram_token: given(settings.telegram_token),
             telegram_api_url: url("telegram_api_url", settings.telegram_api_url.as_deref())?
                 .map_or_else(default_telegram, Ok)?,
+            telegram_pace: settings.telegram_pace.unwrap_or_default(),
             public_url: url("public_url", settings.public_url.as_deref())?,
             token: given(settings.token),
             encryption_key: given(settings.encryption_key),
@@ -166,6 +179,16 @@ impl Config {
             ),
             ("telegram_token", masked(&self.telegram_token)),
             ("telegram_api_url", Some(shown_url(&self.telegram_api_url))),
+            (
+                "telegram_pace",
+                Some(
+                    match self.telegram_pace {
+                        Pace::On => "on",
+                        Pace::Off => "off",
+                    }
+                    .to_owned(),
+                ),
+            ),
             ("public_url", self.public_url.as_ref().map(shown_url)),
             ("token", masked(&self.token)),
             ("encryption_key", masked(&self.encryption_key)),

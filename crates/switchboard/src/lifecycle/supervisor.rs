@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::faq::FaqFile;
 use super::watch::Watch;
-use crate::config::{Config, UncertainSends};
+use crate::config::{Config, Pace, UncertainSends};
 
 /// How long workers may take to finish what is in flight when they are told to stop.
 /// More than they give themselves, so that they get to write down what they broke off.
@@ -247,6 +247,7 @@ impl Supervisor {
                 .map_or_else(|| self.inlets.own_url.clone(), ToString::to_string),
             timing: Timing::default(),
             script,
+            paced: self.config.telegram_pace == Pace::On,
         })?;
         Ok(Some(Arc::new(account)))
     }

@@ -1,0 +1,304 @@
+//! The token buckets, and the lines of those who wait for them. Time comes in as a value: so long
+//! after a beginning.
+//!
+//! Promises: nobody gets through faster than [`CHAT`], [`GROUP`] and [`ALL`] say; who was told a turn
+//! gets through then, before all who came later to the same chat, and is not told another one as long
+//! as nothing else happens; what is kept here grows with the chats of the last seconds only.
+//! What never happens here: a wait.
+
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use switchboard_model::MessageId;
+
+/// So much at once, then one each interval.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) interval: Duration,
+    pub(super) burst: NonZeroU32,
+}
+
+/// Telegram's advice: one message a second in a chat; "short bursts" are tolerated
+/// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>). Three are an
+/// answer and what belongs to it.
+pub(super) const CHAT: Limit = Limit::new(Duration::from_secs(1), 3);
+/// 20 messages a minute in a group; also in a channel, whose limits Telegram does not tell.
+pub(super) const GROUP: Limit = Limit::new(Duration::from_secs(3), 5);
+/// About 30 messages a second in all.
+pub(super) const ALL: Limit = Limit::new(Duration::from_nanos(33_333_334), 30);
+
+/// When so many chats in a row were told to wait, it is not about these chats.
+const MANY: usize = 5;
+/// For so long at most the whole bot is held back; then one message tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often what is not needed any more is thrown away.
+const TIDYING: Duration = Duration::from_secs(10);
+/// Who has not come so long after its turn does not come.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+type Keyed = RateLimiter<i64, HashMapStateStore<i64>, Ticks, NoOpMiddleware<Duration>>;
+type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
+
+pub(super) struct Buckets {
+    ticks: Ticks,
+    chats: Keyed,
+    groups: Keyed,
+    all: Direct,
+    lines: HashMap<i64, Line>,
+    common: Line,
+    tickets: HashMap<MessageId, Ticket>,
+    /// The chats that were told to wait since the last call that got through.
+    refused: BTreeSet<i64>,
+    tidied: Duration,
+}
+
+/// Those who wait for one bucket.
+#[derive(Default)]
+struct Line {
+    /// The last turn that was told.
+    last: Duration,
+    /// Telegram asks to wait until then.
+    closed: Duration,
+}
+
+/// What somebody was told, and which buckets it has behind it.
+#[derive(Default)]
+struct Ticket {
+    turn: Duration,
+    waited: bool,
+    group: bool,
+    chat: bool,
+}
+
+/// What room there is for more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Space {
+    For(usize),
+    NotBefore(Duration),
+}
+
+impl Limit {
+    const fn new(interval: Duration, burst: u32) -> Self {
+        let burst = match NonZeroU32::new(burst) {
+            Some(burst) => burst,
+            None => NonZeroU32::MIN,
+        };
+        Self { interval, burst }
+    }
+
+    fn quota(self) -> Quota {
+        Quota::with_period(self.interval)
+            .unwrap_or(Quota::per_second(NonZeroU32::MIN))
+            .allow_burst(self.burst)
+    }
+
+    const fn of(chat: i64) -> Self {
+        if is_group(chat) { GROUP } else { CHAT }
+    }
+}
+
+/// Numbers of groups, supergroups and channels are negative.
+const fn is_group(chat: i64) -> bool {
+    chat < 0
+}
+
+impl Line {
+    /// Whether one who has or has not waited here may ask the bucket now.
+    fn lets_ask(&self, now: Duration, waited: bool) -> bool {
+        self.closed <= now && (waited || self.last <= now)
+    }
+
+    /// A turn, not before `earliest`; behind those who wait, for who has not waited.
+    fn turn(
+        &mut self,
+        now: Duration,
+        waited: bool,
+        earliest: Duration,
+        interval: Duration,
+    ) -> Duration {
+        let is_closed = self.closed > now;
+        let mut turn = earliest.max(self.closed);
+        if self.last > now && (!waited || is_closed) {
+            turn = turn.max(self.last + interval);
+        }
+        self.last = self.last.max(turn);
+        turn
+    }
+}
+
+impl Buckets {
+    pub(super) fn new() -> Self {
+        let ticks = Ticks::default();
+        Self {
+            chats: Keyed::hashmap_with_clock(CHAT.quota(), ticks.clone()),
+            groups: Keyed::hashmap_with_clock(GROUP.quota(), ticks.clone()),
+            all: Direct::direct_with_clock(ALL.quota(), ticks.clone()),
+            ticks,
+            lines: HashMap::new(),
+            common: Line::default(),
+            tickets: HashMap::new(),
+            refused: BTreeSet::new(),
+            tidied: Duration::ZERO,
+        }
+    }
+
+    /// Asks to send to a chat. `None`: now. Else the turn to ask again.
+    pub(super) fn ask(&mut self, now: Duration, chat: i64, who: MessageId) -> Option<Duration> {
+        self.ticks.set(now);
+        self.tidy(now);
+        if let Some(ticket) = self.tickets.get(&who)
+            && now < ticket.turn
+        {
+            return Some(ticket.turn);
+        }
+        let mut ticket = self.tickets.remove(&who).unwrap_or_default();
+        ticket.turn = self.pass(now, chat, &mut ticket)?;
+        let turn = ticket.turn;
+        self.tickets.insert(who, ticket);
+        Some(turn)
+    }
+
+    fn pass(&mut self, now: Duration, chat: i64, ticket: &mut Ticket) -> Option<Duration> {
+        if !ticket.chat {
+            let line = self.lines.entry(chat).or_default();
+            let mut earliest = now;
+            if line.lets_ask(now, ticket.waited) {
+                ticket.group = ticket.group || !is_group(chat);
+                if !ticket.group {
+                    match self.groups.check_key(&chat) {
+                        Ok(()) => ticket.group = true,
+                        Err(refusal) => earliest = refusal.earliest_possible(),
+                    }
+                }
+                if ticket.group {
+                    match self.chats.check_key(&chat) {
+                        Ok(()) => ticket.chat = true,
+                        Err(refusal) => earliest = refusal.earliest_possible(),
+                    }
+                }
+            }
+            if !ticket.chat {
+                let interval = Limit::of(chat).interval;
+                let turn = line.turn(now, ticket.waited, earliest, interval);
+                ticket.waited = true;
+                return Some(turn);
+            }
+            ticket.waited = false;
+        }
+        let mut earliest = now;
+        if self.common.lets_ask(now, ticket.waited) {
+            match self.all.check() {
+                Ok(()) => return None,
+                Err(refusal) => earliest = refusal.earliest_possible(),
+            }
+        }
+        let turn = self
+            .common
+            .turn(now, ticket.waited, earliest, ALL.interval);
+        ticket.waited = true;
+        Some(turn)
+    }
+
+    /// Telegram asked this one to wait. Its chat waits; if it goes for many chats, all do.
+    pub(super) fn refused(&mut self, now: Duration, chat: i64, who: MessageId, after: Duration) {
+        let turn = now.saturating_add(after);
+        let line = self.lines.entry(chat).or_default();
+        line.closed = line.closed.max(turn);
+        line.last = line.last.max(turn);
+        let ticket = Ticket {
+            turn,
+            waited: true,
+            ..Ticket::default()
+        };
+        self.tickets.insert(who, ticket);
+        if !self.is_in_doubt() {
+            self.refused.insert(chat);
+        }
+        if self.is_in_doubt() {
+            let until = now.saturating_add(after.min(LONGEST_PAUSE));
+            self.common.closed = self.common.closed.max(until);
+        }
+    }
+
+    /// Telegram has answered one that was sent.
+    pub(super) fn answered(&mut self) {
+        self.refused.clear();
+    }
+
+    /// Whether the whole bot seems to be told to wait.
+    fn is_in_doubt(&self) -> bool {
+        self.refused.len() >= MANY
+    }
+
+    /// How many more may come, while so many calls are under way.
+    pub(super) fn space(&self, now: Duration, calling: usize) -> Space {
+        if self.common.closed > now {
+            return Space::NotBefore(self.common.closed);
+        }
+        if self.is_in_doubt() {
+            return match calling {
+                0 => Space::For(1),
+                _ => Space::NotBefore(now + CHAT.interval),
+            };
+        }
+        let burst = ALL.burst.get();
+        let ahead = self.common.last.saturating_sub(now);
+        let enough = ALL.interval * (burst / 2);
+        if ahead >= enough {
+            return Space::NotBefore(now + (ahead - enough).max(ALL.interval));
+        }
+        let waiting = ahead.as_nanos().div_ceil(ALL.interval.as_nanos());
+        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        Space::For((burst as usize).saturating_sub(waiting))
+    }
+
+    fn tidy(&mut self, now: Duration) {
+        if now.saturating_sub(self.tidied) < TIDYING {
+            return;
+        }
+        self.tidied = now;
+        self.chats.retain_recent();
+        self.chats.shrink_to_fit();
+        self.groups.retain_recent();
+        self.groups.shrink_to_fit();
+        self.lines
+            .retain(|_, line| line.last > now || line.closed > now);
+        self.lines.shrink_to_fit();
+        self.tickets
+            .retain(|_, ticket| ticket.turn.saturating_add(PATIENCE) > now);
+        self.tickets.shrink_to_fit();
+    }
+
+    /// How much is kept.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.chats.len() + self.groups.len() + self.lines.len() + self.tickets.len()
+    }
+}
+
+/// The time that was told last.
+#[derive(Debug, Clone, Default)]
+struct Ticks(Arc<AtomicU64>);
+
+impl Ticks {
+    fn set(&self, now: Duration) {
+        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.0.store(nanos, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
