@@ -180,6 +180,19 @@ mod tests {
         assert!(underway.next_slot(&policy) > Some(Instant::now()));
     }
 
+    #[test]
+    fn no_more_begin_than_the_destination_has_room_for() {
+        let places = Places { all: 4, again: 2 };
+        assert_eq!(places.within(Room::Free), places);
+        let room = |count| Places {
+            all: count,
+            again: count,
+        };
+        assert_eq!(places.within(Room::For(1)), room(1));
+        assert_eq!(places.within(Room::For(3)), Places { all: 3, again: 2 });
+        assert_eq!(places.within(Room::NotBefore(Instant::now())), room(0));
+    }
+
     #[tokio::test]
     async fn what_takes_long_leaves_its_slot_until_there_are_too_many() {
         let policy = policy(Duration::ZERO);

@@ -5,5 +5,6 @@ mod channel;
 mod examples;
 mod failure;
 mod order;
+mod pace;
 mod restart;
 mod support;

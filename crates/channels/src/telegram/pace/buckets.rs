@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::state::keyed::HashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use governor::{NotUntil, Quota, RateLimiter};
 use switchboard_model::MessageId;
 
 /// So much at once, then one each interval.
@@ -44,8 +44,8 @@ const TIDYING: Duration = Duration::from_secs(10);
 /// Who has not come so long after its turn does not come.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-type Keyed = RateLimiter<i64, HashMapStateStore<i64>, Ticks, NoOpMiddleware<Duration>>;
-type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
+type Keyed = RateLimiter<i64, HashMapStateStore<i64>, Ticks, StateInformationMiddleware>;
+type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, StateInformationMiddleware>;
 
 pub(super) struct Buckets {
     ticks: Ticks,
@@ -65,17 +65,26 @@ pub(super) struct Buckets {
 struct Line {
     /// The last turn that was told.
     last: Duration,
+    /// The bucket is empty until then.
+    next: Duration,
     /// Telegram asks to wait until then.
     closed: Duration,
 }
 
-/// What somebody was told, and which buckets it has behind it.
+/// What somebody was told, and in which line it waits.
 #[derive(Default)]
 struct Ticket {
     turn: Duration,
-    waited: bool,
-    group: bool,
-    chat: bool,
+    stage: Stage,
+}
+
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    #[default]
+    New,
+    Chat,
+    /// In the chat it would be its turn.
+    Bot,
 }
 
 /// What room there is for more.
@@ -111,26 +120,42 @@ const fn is_group(chat: i64) -> bool {
 }
 
 impl Line {
-    /// Whether one who has or has not waited here may ask the bucket now.
-    fn lets_ask(&self, now: Duration, waited: bool) -> bool {
-        self.closed <= now && (waited || self.last <= now)
+    /// Whether one who has or has not waited here goes now.
+    fn lets_pass(&self, now: Duration, waited: bool) -> bool {
+        self.closed <= now && self.next <= now && (waited || self.last <= now)
     }
 
-    /// A turn, not before `earliest`; behind those who wait, for who has not waited.
-    fn turn(
-        &mut self,
-        now: Duration,
-        waited: bool,
-        earliest: Duration,
-        interval: Duration,
-    ) -> Duration {
+    /// A turn for one who cannot go now: behind those who wait, if it has not waited.
+    fn turn(&mut self, now: Duration, waited: bool, interval: Duration) -> Duration {
         let is_closed = self.closed > now;
-        let mut turn = earliest.max(self.closed);
+        let mut turn = now.max(self.closed).max(self.next);
         if self.last > now && (!waited || is_closed) {
             turn = turn.max(self.last + interval);
         }
         self.last = self.last.max(turn);
         turn
+    }
+
+    /// Notes what the bucket of this line said. When it has just become empty, the next is there an
+    /// interval later at the latest.
+    fn took(
+        &mut self,
+        now: Duration,
+        limit: Limit,
+        answer: Result<StateSnapshot, NotUntil<Duration>>,
+    ) -> Result<(), Duration> {
+        match answer {
+            Ok(state) => {
+                if state.remaining_burst_capacity() == 0 {
+                    self.next = self.next.max(now + limit.interval);
+                }
+                Ok(())
+            }
+            Err(refusal) => {
+                self.next = self.next.max(refusal.earliest_possible());
+                Err(self.next)
+            }
+        }
     }
 }
 
@@ -138,9 +163,9 @@ impl Buckets {
     pub(super) fn new() -> Self {
         let ticks = Ticks::default();
         Self {
-            chats: Keyed::hashmap_with_clock(CHAT.quota(), ticks.clone()),
-            groups: Keyed::hashmap_with_clock(GROUP.quota(), ticks.clone()),
-            all: Direct::direct_with_clock(ALL.quota(), ticks.clone()),
+            chats: RateLimiter::hashmap_with_clock(CHAT.quota(), ticks.clone()).with_middleware(),
+            groups: RateLimiter::hashmap_with_clock(GROUP.quota(), ticks.clone()).with_middleware(),
+            all: RateLimiter::direct_with_clock(ALL.quota(), ticks.clone()).with_middleware(),
             ticks,
             lines: HashMap::new(),
             common: Line::default(),
@@ -166,45 +191,33 @@ impl Buckets {
         Some(turn)
     }
 
+    /// `None`: what it needs is taken, all at once, so that nothing taken grows old in a wait.
     fn pass(&mut self, now: Duration, chat: i64, ticket: &mut Ticket) -> Option<Duration> {
-        if !ticket.chat {
-            let line = self.lines.entry(chat).or_default();
-            let mut earliest = now;
-            if line.lets_ask(now, ticket.waited) {
-                ticket.group = ticket.group || !is_group(chat);
-                if !ticket.group {
-                    match self.groups.check_key(&chat) {
-                        Ok(()) => ticket.group = true,
-                        Err(refusal) => earliest = refusal.earliest_possible(),
-                    }
-                }
-                if ticket.group {
-                    match self.chats.check_key(&chat) {
-                        Ok(()) => ticket.chat = true,
-                        Err(refusal) => earliest = refusal.earliest_possible(),
-                    }
-                }
-            }
-            if !ticket.chat {
-                let interval = Limit::of(chat).interval;
-                let turn = line.turn(now, ticket.waited, earliest, interval);
-                ticket.waited = true;
-                return Some(turn);
-            }
-            ticket.waited = false;
+        let limit = Limit::of(chat);
+        let line = self.lines.entry(chat).or_default();
+        if !line.lets_pass(now, ticket.stage >= Stage::Chat) {
+            let turn = line.turn(now, ticket.stage >= Stage::Chat, limit.interval);
+            ticket.stage = Stage::Chat;
+            return Some(turn);
         }
-        let mut earliest = now;
-        if self.common.lets_ask(now, ticket.waited) {
-            match self.all.check() {
-                Ok(()) => return None,
-                Err(refusal) => earliest = refusal.earliest_possible(),
-            }
+        if !self.common.lets_pass(now, ticket.stage == Stage::Bot) {
+            let turn = self
+                .common
+                .turn(now, ticket.stage == Stage::Bot, ALL.interval);
+            ticket.stage = Stage::Bot;
+            // The others of the chat come behind it.
+            line.last = line.last.max(turn);
+            return Some(turn);
         }
-        let turn = self
-            .common
-            .turn(now, ticket.waited, earliest, ALL.interval);
-        ticket.waited = true;
-        Some(turn)
+        let taken = if is_group(chat) {
+            line.took(now, GROUP, self.groups.check_key(&chat))
+        } else {
+            Ok(())
+        };
+        let taken = taken
+            .and_then(|()| line.took(now, CHAT, self.chats.check_key(&chat)))
+            .and_then(|()| self.common.took(now, ALL, self.all.check()));
+        taken.err()
     }
 
     /// Telegram asked this one to wait. Its chat waits; if it goes for many chats, all do.
@@ -215,8 +228,7 @@ impl Buckets {
         line.last = line.last.max(turn);
         let ticket = Ticket {
             turn,
-            waited: true,
-            ..Ticket::default()
+            stage: Stage::Chat,
         };
         self.tickets.insert(who, ticket);
         if !self.is_in_doubt() {
@@ -270,7 +282,7 @@ impl Buckets {
         self.groups.retain_recent();
         self.groups.shrink_to_fit();
         self.lines
-            .retain(|_, line| line.last > now || line.closed > now);
+            .retain(|_, line| line.last.max(line.closed).max(line.next) > now);
         self.lines.shrink_to_fit();
         self.tickets
             .retain(|_, ticket| ticket.turn.saturating_add(PATIENCE) > now);
