@@ -6,6 +6,7 @@ mod changes;
 mod files;
 mod guests;
 mod members;
+mod pace;
 mod sent;
 mod threads;
 mod trouble;

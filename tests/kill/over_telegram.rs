@@ -32,6 +32,8 @@ async fn every_update_makes_one_message_and_only_what_was_in_flight_is_shown_twi
     let bot = Bot::echo().await;
     let mut server = Server::builder()
         .telegram(&telegram.url(), TOKEN)
+        // A person writes more than once a second here.
+        .env("SWITCHBOARD_TELEGRAM_PACE", "off")
         .bot(&bot.url)
         .start()
         .await;

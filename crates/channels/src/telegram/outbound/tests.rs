@@ -772,3 +772,5 @@ async fn a_redirect_is_not_followed_whatever_its_body() {
         assert_eq!(desk.sent().len(), 1);
     }
 }
+
+mod pace;
