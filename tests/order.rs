@@ -180,6 +180,8 @@ async fn a_bot_s_messages_go_to_telegram_one_at_a_time_in_the_order_of_their_pla
     }
     let server = Server::builder()
         .telegram(&telegram.url(), TOKEN)
+        // As fast as it can: so an order that is wrong shows.
+        .env("SWITCHBOARD_TELEGRAM_PACE", "off")
         .start()
         .await;
     let api = server.bot();
