@@ -265,7 +265,7 @@ impl Buckets {
         let ahead = self.common.last.saturating_sub(now);
         let enough = ALL.interval * (burst / 2);
         if ahead >= enough {
-            return Space::NotBefore(now + (ahead - enough).max(ALL.interval));
+            return Space::NotBefore(now + ahead.saturating_sub(enough).max(ALL.interval));
         }
         let waiting = ahead.as_nanos().div_ceil(ALL.interval.as_nanos());
         let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);

@@ -50,26 +50,22 @@ fn run(buckets: &mut Buckets, talks: &[Talk], end: Duration) -> Vec<Sent> {
             continue;
         }
         let who = name(talk * 100_000 + said[talk]);
-        match buckets.ask(now, chat, who) {
-            Some(turn) => {
-                assert!(turn > now, "a turn that is over");
-                *told.entry(who).or_default() += 1;
-                // The outbox counts whole milliseconds, and is never early.
-                agenda.push(Reverse((turn + MILLISECOND, talk)));
-            }
-            None => {
-                said[talk] += 1;
-                let told = told.remove(&who).unwrap_or_default();
-                sent.push(Sent {
-                    time: now,
-                    chat,
-                    talk,
-                    told,
-                });
-                buckets.answered();
-                agenda.push(Reverse((now + pause, talk)));
-            }
+        if let Some(turn) = buckets.ask(now, chat, who) {
+            assert!(turn > now, "a turn that is over");
+            *told.entry(who).or_default() += 1;
+            // The outbox counts whole milliseconds, and is never early.
+            agenda.push(Reverse((turn + MILLISECOND, talk)));
+            continue;
         }
+        said[talk] += 1;
+        sent.push(Sent {
+            time: now,
+            chat,
+            talk,
+            told: told.remove(&who).unwrap_or_default(),
+        });
+        buckets.answered();
+        agenda.push(Reverse((now + pause, talk)));
     }
     sent
 }
@@ -78,7 +74,7 @@ fn run(buckets: &mut Buckets, talks: &[Talk], end: Duration) -> Vec<Sent> {
 fn holds(limit: Limit, times: &[Duration]) {
     for (first, from) in times.iter().enumerate() {
         for (count, to) in (1_u128..).zip(&times[first..]) {
-            let given = (*to - *from).as_nanos() / limit.interval.as_nanos();
+            let given = to.saturating_sub(*from).as_nanos() / limit.interval.as_nanos();
             let most = u128::from(limit.burst.get()) + given;
             assert!(count <= most, "{count} from {from:?} to {to:?}");
         }
@@ -241,7 +237,7 @@ fn a_wait_for_many_chats_in_a_row_is_the_whole_bots_until_one_gets_through() {
     let Space::NotBefore(again) = buckets.space(then, 0) else {
         panic!("the bot is still refused");
     };
-    assert!(again - then <= Duration::from_secs(30), "nobody looks");
+    assert!(again <= then + Duration::from_secs(30), "nobody looks");
     buckets.answered();
     assert_eq!(buckets.space(again, 0), Space::For(30));
     assert_eq!(buckets.ask(again, 7, name(7)), None);
