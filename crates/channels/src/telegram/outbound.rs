@@ -14,6 +14,7 @@ pub(super) mod plan;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, Room, SendOutcome};
 use switchboard_model::{Message, MessageId, Tags};
@@ -195,7 +196,10 @@ impl Account {
     ) -> Result<Sent, Stop> {
         address(thread, &mut call.parameters);
         loop {
-            match self.call_in_turn(thread.chat, &call, this).await {
+            match self
+                .call_in_turn(Some(thread.chat), call.method, &call.parameters, this)
+                .await
+            {
                 Verdict::Taken(id) => {
                     let id = id.map(|id| id.to_string());
                     return Ok(Sent { id, call });
@@ -236,22 +240,29 @@ impl Account {
         }
     }
 
-    /// Makes a call that readers of a chat see, when it is its turn.
-    async fn call_in_turn(&self, chat: i64, call: &Call, this: Try) -> Verdict {
-        let turn = match &self.pace {
-            None => None,
-            Some(pace) => match pace.turn(chat, this.message, this.patient_until).await {
-                Ok(turn) => Some(turn),
-                Err(after) => return Verdict::Over(held(after)),
-            },
+    /// Makes a call that sends or changes something, when it is its turn in the chat, if it is in one.
+    async fn call_in_turn(
+        &self,
+        chat: Option<i64>,
+        method: &str,
+        parameters: &(impl Serialize + Sync),
+        this: Try,
+    ) -> Verdict {
+        let turn = match (&self.pace, chat) {
+            (Some(pace), Some(chat)) => {
+                match pace.turn(chat, this.message, this.patient_until).await {
+                    Ok(turn) => Some(turn),
+                    Err(after) => return Verdict::Over(held(after)),
+                }
+            }
+            _ => None,
         };
         let Some(limit) = self.time_limit(this.lease) else {
             return Verdict::Over(SendOutcome::Retry {
                 error: "the time for this try is over; going on in the next".to_owned(),
             });
         };
-        let answer = self.client.call(call.method, &call.parameters, limit).await;
-        let verdict = judge(answer);
+        let verdict = judge(self.client.call(method, parameters, limit).await);
         if let Some(turn) = turn {
             turn.over(&verdict);
         }

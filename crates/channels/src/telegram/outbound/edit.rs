@@ -12,9 +12,9 @@ use switchboard_store::SentPart;
 
 use super::note::{self, Known, Note, kind};
 use super::plan::{Call, Plan};
-use super::{Changes, Stop};
+use super::{Changes, Stop, Try};
 use crate::telegram::account::Account;
-use crate::telegram::answer::{Verdict, judge, sent_tags};
+use crate::telegram::answer::{Verdict, sent_tags};
 use crate::telegram::guest;
 
 /// What Telegram can put into the place of one another.
@@ -39,17 +39,18 @@ impl Account {
         let plan = Plan::of(&outgoing.message).map_err(|fault| permanent(&fault))?;
         let mut known = note::known(&self.number, parts.sent());
         self.keep_values(&plan.kept).await?;
+        let this = Try::begin(outgoing.message.id, lease);
         let mut changes = Changes::default();
         let mut ids = Vec::new();
         for (part, call) in (0..).zip(plan.calls) {
             if let Some(there) = known.remove(&part) {
                 let there = there.map_err(|unknown| permanent(&unknown))?;
-                self.edit_part(outgoing, part, &there, call, (parts, lease), &mut changes)
+                self.edit_part(outgoing, part, &there, call, (parts, this), &mut changes)
                     .await?;
                 ids.push(there.id);
                 continue;
             }
-            let further = self.further(outgoing, part, call, lease, &mut changes);
+            let further = self.further(outgoing, part, call, this, &mut changes);
             let sent = further.await?;
             ids.push(sent.external_id.clone());
             parts
@@ -61,21 +62,22 @@ impl Account {
         }
         for (part, surplus) in known {
             let surplus = surplus.map_err(|unknown| permanent(&unknown))?;
-            self.delete_part(part, &surplus, parts, lease).await?;
+            self.delete_part(part, &surplus, parts, this).await?;
         }
         Ok(tags(&ids, &changes))
     }
 
     pub(super) async fn delete_parts(
         &self,
-        _deletion: &Deletion,
+        deletion: &Deletion,
         parts: &dyn Parts,
         lease: Lease,
     ) -> Result<Tags, SendOutcome> {
+        let this = Try::begin(deletion.message, lease);
         let mut refused = None;
         for (part, there) in note::known(&self.number, parts.sent()) {
             let deleted = match there {
-                Ok(there) => self.delete_part(part, &there, parts, lease).await,
+                Ok(there) => self.delete_part(part, &there, parts, this).await,
                 Err(unknown) => Err(permanent(&unknown)),
             };
             match deleted {
@@ -97,7 +99,7 @@ impl Account {
         part: u32,
         there: &Known,
         mut call: Call,
-        (parts, lease): (&dyn Parts, Lease),
+        (parts, this): (&dyn Parts, Try),
         changes: &mut Changes,
     ) -> Result<(), SendOutcome> {
         loop {
@@ -115,9 +117,8 @@ impl Account {
                 record(parts, unsure.part(part, &there.id)).await?;
             }
             locate(there, &mut parameters);
-            let limit = self.limit(lease)?;
-            let answer = self.client.call(method, &parameters, limit).await;
-            match judge(answer) {
+            let called = self.call_in_turn(there.note.chat, method, &parameters, this);
+            match called.await {
                 Verdict::Taken(_) | Verdict::Moot => {
                     if replaces {
                         let shown = there.note.showing(&call);
@@ -167,7 +168,7 @@ impl Account {
         outgoing: &Outgoing,
         part: u32,
         call: Call,
-        lease: Lease,
+        this: Try,
         changes: &mut Changes,
     ) -> Result<SentPart, SendOutcome> {
         let tags = &outgoing.conversation.tags;
@@ -180,11 +181,11 @@ impl Account {
         let mut thread = self
             .target(tags)
             .map_err(|unknown| permanent(&format!("{unknown}; mend the tags, then send again")))?;
-        let sent = self.send_part(&thread, call.clone(), lease, changes).await;
+        let sent = self.send_part(&thread, call.clone(), this, changes).await;
         let sent = match sent {
             Err(Stop::Moved(chat)) => {
                 self.follow(outgoing, &mut thread, chat).await?;
-                self.send_part(&thread, call, lease, changes).await
+                self.send_part(&thread, call, this, changes).await
             }
             sent => sent,
         };
@@ -197,7 +198,7 @@ impl Account {
         part: u32,
         there: &Known,
         parts: &dyn Parts,
-        lease: Lease,
+        this: Try,
     ) -> Result<(), SendOutcome> {
         let (Some(chat), Ok(number)) = (there.note.chat, there.id.parse::<i64>()) else {
             return Err(permanent(
@@ -214,8 +215,8 @@ impl Account {
                 json!({ "business_connection_id": business, "message_ids": [number] }),
             ),
         };
-        let limit = self.limit(lease)?;
-        match judge(self.client.call(method, &parameters, limit).await) {
+        let called = self.call_in_turn(Some(chat), method, &parameters, this);
+        match called.await {
             Verdict::Taken(_) | Verdict::Moot => {
                 let gone = Note {
                     gone: true,
@@ -229,12 +230,6 @@ impl Account {
             | Verdict::Moved(_, error) => Err(permanent(&error)),
             Verdict::Over(outcome) => Err(again(outcome)),
         }
-    }
-
-    fn limit(&self, lease: Lease) -> Result<std::time::Duration, SendOutcome> {
-        self.time_limit(lease).ok_or_else(|| SendOutcome::Retry {
-            error: "the time for this try is over; going on in the next".to_owned(),
-        })
     }
 }
 
