@@ -195,3 +195,18 @@ async fn an_answer_that_comes_after_the_bot_has_taken_the_line_is_printed() {
     assert_eq!(said.ok().trim(), late);
     answer.await.expect("it answers");
 }
+
+#[tokio::test]
+async fn a_mistyped_variable_is_named_and_what_is_in_it_is_not() {
+    let server = Server::builder()
+        .env("SWITCHBOARD_TOKN", "a-secret-in-the-wrong-place")
+        .start()
+        .await;
+    let log = server.log();
+    assert!(
+        log.contains("SWITCHBOARD_TOKN is no setting; did you mean SWITCHBOARD_TOKEN?"),
+        "{log}"
+    );
+    assert!(!log.contains("a-secret"), "{log}");
+    assert!(!log.contains("SWITCHBOARD_LISTEN"), "{log}");
+}

@@ -12,6 +12,7 @@ mod counts;
 mod notes;
 mod postgres;
 mod process;
+mod properties;
 mod steps;
 mod test;
 mod tools;
@@ -28,6 +29,7 @@ Usage: cargo xtask <chore>
   test            everything: tools, formatting, clippy, documentation, all tests
   test --quick    for daily work: no clippy, no documentation, no kill rounds
   compatibility   writes docs/compatibility.md anew
+  properties      the property tests, a million cases each; --cases N for another number
   waiting         the acceptance cases that wait for later work, with the reason
   help            this text
 ";
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(&root(), test::Extent::Full),
         ["test", "--quick"] => test::run(&root(), test::Extent::Quick),
         ["compatibility"] => ended(compatibility::write(&root())),
+        ["properties", arguments @ ..] => ended(properties::run_all(&root(), arguments)),
         ["waiting"] => ended(waiting::print(&root())),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

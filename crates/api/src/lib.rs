@@ -24,6 +24,8 @@ mod openapi;
 mod page;
 mod path;
 mod percent;
+#[cfg(test)]
+mod property;
 mod query;
 mod runtime;
 mod server;

@@ -58,14 +58,14 @@ impl List {
         }
     }
 
-    fn encode(self, cursor: Cursor) -> String {
+    pub(crate) fn encode(self, cursor: Cursor) -> String {
         let mut bytes = self.0.to_vec();
         bytes.extend(cursor.at.to_be_bytes());
         bytes.extend(cursor.row.to_be_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    fn decode(self, text: &str) -> Option<Cursor> {
+    pub(crate) fn decode(self, text: &str) -> Option<Cursor> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (list, rest) = bytes.split_first_chunk()?;
         let (at, row) = rest.split_first_chunk()?;
@@ -106,11 +106,11 @@ impl ValueList {
         }
     }
 
-    fn encode(self, value: &str) -> String {
+    pub(crate) fn encode(self, value: &str) -> String {
         URL_SAFE_NO_PAD.encode([&self.0, value.as_bytes()].concat())
     }
 
-    fn decode(self, text: &str) -> Option<String> {
+    pub(crate) fn decode(self, text: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (list, value) = bytes.split_first_chunk()?;
         let value = std::str::from_utf8(value).ok()?;

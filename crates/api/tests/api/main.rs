@@ -16,6 +16,7 @@ mod explain;
 mod health;
 mod messages;
 mod openapi;
+mod property;
 mod reading;
 mod server;
 mod states;

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::builder::Resettable;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Config, Settings};
+use crate::config::{Config, Settings, unknown};
 use crate::printer::Printer;
 
 pub(crate) use failure::Failure;
@@ -108,6 +108,33 @@ impl Cli {
             }
         });
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
+#[cfg(test)]
+impl Cli {
+    /// The settings among the arguments.
+    pub(crate) fn into_settings(self) -> Settings {
+        self.settings
+    }
+}
+
+/// Says which variables look like settings and are none.
+fn warn_of_unknown_variables() {
+    let command = Cli::command();
+    let known: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env()?.to_str())
+        .map(ToOwned::to_owned)
+        .collect();
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for unknown in unknown(names, &known) {
+        let advice = match unknown.nearest {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => "`switchboard --help` lists those there are".to_owned(),
+        };
+        tracing::warn!("the variable {} is no setting; {advice}", unknown.name);
     }
 }
 

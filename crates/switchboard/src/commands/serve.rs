@@ -26,6 +26,7 @@ pub(super) async fn run(
     printer: Printer,
 ) -> Result<ExitCode, Failure> {
     init_log(&config.log)?;
+    super::warn_of_unknown_variables();
     crate::system::raise_file_limit();
     let folder = match DataFolder::acquire(&config.data_dir)? {
         Acquired::Held(folder) => folder,

@@ -2,8 +2,12 @@
 //! ones win. A setting has one name in all of them (`data_dir`, `SWITCHBOARD_DATA_DIR`,
 //! `--data-dir`).
 
+#[cfg(test)]
+mod property;
 mod settings;
+mod unknown;
 mod values;
 
 pub(crate) use settings::Settings;
+pub(crate) use unknown::unknown;
 pub(crate) use values::{Config, Pace, UncertainSends, parse_key, shown_url, telegram_account};

@@ -203,18 +203,22 @@ impl Settings {
         Ok(self.or(Self::parse(&path, &text)?))
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         toml::from_str(text).map_err(|error| {
             // The error's own text would quote the line, which may hold a secret.
-            let line = error.span().map_or(1, |span| {
-                let before = text.get(..span.start).unwrap_or_default();
-                before.matches('\n').count() + 1
-            });
-            Failure::Config(format!(
-                "{}, line {line}: {}",
-                path.display(),
-                error.message()
-            ))
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let written = text.lines().nth(line - 1).unwrap_or_default();
+            let name = written.split('=').next().unwrap_or_default().trim();
+            let place = format!("{}, line {line}", path.display());
+            Failure::Config(if SECRETS.contains(&name) {
+                format!("{place}: {name}: expected a text in quotes, and nothing behind it")
+            } else if is_name(name) {
+                format!("{place}: {name}: {}", reason(error.message()))
+            } else {
+                format!("{place}: expected lines such as log = \"info\"")
+            })
         })
     }
 
@@ -241,6 +245,21 @@ impl Settings {
             file: self.file,
         }
     }
+}
+
+/// Settings whose values are not repeated, whatever is wrong with them.
+const SECRETS: [&str; 3] = ["token", "telegram_token", "encryption_key"];
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// What the parser says, on one line.
+fn reason(message: &str) -> String {
+    message.lines().collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
