@@ -72,6 +72,9 @@ def before_call(context, case, kwargs):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """An empty parameter is one that is left out, which no schema can say."""
+    """What no schema can say: an empty parameter is one that is left out. And what says of itself
+    that nothing in it is wrong, or was made right above, is no wrong request."""
+    if type(failure).__name__ != "AcceptedNegativeData":
+        return True
     empty = any(value in ("", [], [""]) for value in (case.query or {}).values())
-    return not (empty and type(failure).__name__ == "AcceptedNegativeData")
+    return not (empty or "positive test case" in failure.message)
