@@ -93,6 +93,58 @@ async fn a_lost_key_and_a_damaged_database_are_found() {
 }
 
 #[tokio::test]
+async fn sizes_are_told_and_a_server_that_was_killed_is_not_called_running() {
+    let mut server = Server::echo().await;
+    let well = server.command(&["doctor", "--json"]).await.json();
+    assert_eq!(check(&well, "server")["status"], "ok", "{well:#}");
+    for (name, words) in [("database's size", "MB in use"), ("database's log", "MB")] {
+        let found = check(&well, name);
+        assert_eq!(found["status"], "ok", "{well:#}");
+        let text = found["found"].as_str().unwrap_or_default();
+        assert!(text.contains(words), "{text}");
+    }
+    server.kill().await;
+    assert!(server.data_dir().join("run.json").exists());
+    let dead = server.command(&["doctor", "--json"]).await.json();
+    let found = check(&dead, "server");
+    assert_eq!(found["status"], "skip", "{dead:#}");
+    assert!(
+        found["found"].to_string().contains("was killed"),
+        "{dead:#}"
+    );
+
+    // A server of another folder has the address, as while a backup is tried out.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("an address");
+    let address = taken.local_addr().expect("an address").to_string();
+    server.set_env("SWITCHBOARD_LISTEN", &address);
+    let beside = server.command(&["doctor", "--json"]).await.json();
+    assert_eq!(beside["ok"], true, "{beside:#}");
+    assert_eq!(check(&beside, "server")["status"], "warn", "{beside:#}");
+
+    let key = server.data_dir().join("encryption.key");
+    std::fs::write(&key, "no key").expect("writable");
+    let ill = faults(&server).await;
+    let found = check(&ill, "encryption key's content");
+    assert_eq!(found["status"], "fail", "{ill:#}");
+    server.expect_dead_deliveries(); // Nothing can be listed any more.
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_folder_is_told_apart_from_one_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("data"), "a file").expect("writable");
+    for (path, words) in [
+        ("data", "is not a folder"),
+        ("data/deeper", "cannot be looked at"),
+    ] {
+        let mut command = program::bare(folder.path());
+        let ended = program::run(command.args(["--data-dir", path, "doctor"]), "").await;
+        assert_eq!(ended.code, Some(1), "{ended:#?}");
+        assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
 async fn where_nothing_is_it_says_so_and_makes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = program::bare(folder.path());

@@ -66,11 +66,11 @@ use crate::known::Known;
 use crate::writer::{Command, Request, Tx};
 
 /// What the writer keeps of the database in memory, in KiB: at ten million messages, the inner pages
-/// of all that a message enters, and the pages of a large commit. More gains nothing.
+/// of all that a message enters, and the pages of a large commit.
 const WRITER_CACHE: i64 = 32 * 1024;
 /// What each reader keeps, in KiB. What it does not keep is in the system's memory as a rule.
 pub(crate) const READER_CACHE: i64 = 1024;
-/// How many lists are read at once: each takes a thread, and a reader with it.
+/// How many lists are read at once, so that they leave threads to what else blocks.
 const LISTS: usize = 8;
 
 /// How a store is opened.
@@ -270,9 +270,8 @@ impl SqliteStore {
         let shared = Arc::clone(&self.shared);
         let permit = Arc::clone(&self.lists).acquire_owned().await;
         let done = tokio::task::spawn_blocking(move || (reader::read(&shared, work), permit));
-        // The permit comes back with the result: were it given back on the thread, the next list
-        // would find that thread still busy and start another. Whoever gives up waiting does not
-        // give it back before the work is done.
+        // It comes back with the result. Whoever gives up waiting does not give it back before the work
+        // is done.
         let (result, _permit) = done.await.map_err(Error::internal)?;
         result.map_err(Failure::into_error)
     }

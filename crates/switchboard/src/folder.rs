@@ -117,6 +117,14 @@ impl DataFolder {
         Ok(())
     }
 
+    /// Whether a process holds the folder: a server, or a command that has opened the database. A
+    /// file that a server left behind does not tell, for it may have been killed.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        // Shared, so that two who ask at once are not in each other's way.
+        File::open(path.join("switchboard.lock"))
+            .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Where the server that holds this folder tells how to reach it.
     pub(crate) fn read_run_file(path: &Path) -> Option<RunFile> {
         let text = std::fs::read_to_string(path.join("run.json")).ok()?;

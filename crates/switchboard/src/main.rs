@@ -15,6 +15,10 @@ mod system;
 
 use std::process::ExitCode;
 
+/// Threads for what blocks: lists of the store, of which eight run at once, looking up names, a copy of
+/// the database. Each that has read once keeps some memory, and the runtime would start five hundred.
+const BLOCKING: usize = 16;
+
 fn main() -> ExitCode {
     let cli = commands::Cli::from_environment();
     // HTTP clients take the process's provider of cryptography and panic without one. Only a second
@@ -22,6 +26,7 @@ fn main() -> ExitCode {
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING)
         .build()
     {
         Ok(runtime) => runtime,

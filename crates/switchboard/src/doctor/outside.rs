@@ -1,5 +1,6 @@
 //! What can be looked at with nothing but the files: it needs no server, and works beside one.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use switchboard_api::admin::Check;
 use switchboard_store_sqlite::{backup, size};
 
 use super::{fail, ok, skip, warn};
-use crate::config::Config;
+use crate::config::{Config, parse_key};
 use crate::folder::DataFolder;
 
 /// How long the database is checked, unless it is checked deep.
@@ -19,13 +20,8 @@ const MEGABYTE: u64 = 1 << 20;
 /// Looks at the folder, the disk, the lock, the database's file and the limits of this machine.
 pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
     let folder = &config.data_dir;
-    if !folder.is_dir() {
-        return vec![fail(
-            "data folder",
-            &format!("{} is not there", folder.display()),
-            "there is nothing to look at",
-            "go to the server's folder, name its data folder with --data-dir, or start a server",
-        )];
+    if let Some(check) = missing(folder) {
+        return vec![check];
     }
     let mut checks = vec![
         private("data folder", folder, 0o700),
@@ -36,11 +32,12 @@ pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
         ("encryption key", folder.join("encryption.key")),
         ("database's file", config.database.clone()),
     ] {
-        if path.exists() {
+        if !is_absent(&path) {
             checks.push(private(name, &path, 0o600));
         }
     }
     checks.extend(lost_key(config));
+    checks.extend(damaged_key(config));
     checks.push(database(config, deep));
     if config.database.exists()
         && let Ok(found) = size::look(&config.database)
@@ -50,6 +47,37 @@ pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
     }
     checks.push(files());
     checks
+}
+
+/// Nothing but the word that it is not there: what may not be looked at may well be.
+fn is_absent(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// A data folder that cannot be looked at.
+fn missing(folder: &Path) -> Option<Check> {
+    let (found, fix) = match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => return None,
+        Ok(_) => (
+            "is not a folder".to_owned(),
+            "name the server's data folder with --data-dir",
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => (
+            "is not there".to_owned(),
+            "go to the server's folder, name its data folder with --data-dir, or start a server",
+        ),
+        Err(error) => (
+            format!("cannot be looked at: {error}"),
+            "call this as the user that the server runs as, and check who may enter each folder of \
+             the path",
+        ),
+    };
+    Some(fail(
+        "data folder",
+        &format!("{} {found}", folder.display()),
+        "there is nothing to look at",
+        fix,
+    ))
 }
 
 fn private(name: &str, path: &Path, mode: u32) -> Check {
@@ -98,6 +126,25 @@ fn lost_key(config: &Config) -> Option<Check> {
     })
 }
 
+/// A key that is there and is none.
+fn damaged_key(config: &Config) -> Option<Check> {
+    let path = config.data_dir.join("encryption.key");
+    if config.encryption_key.is_some() || is_absent(&path) {
+        return None;
+    }
+    let found = match std::fs::read_to_string(&path) {
+        Ok(text) if parse_key(&text).is_ok() => return None,
+        Ok(_) => format!("{} holds no key", path.display()),
+        Err(error) => format!("{}: {error}", path.display()),
+    };
+    Some(fail(
+        "encryption key's content",
+        &found,
+        "channel tokens do not open, and the server does not start",
+        "bring it back from a backup, and check that the server's user may read it",
+    ))
+}
+
 fn disk(folder: &Path) -> Check {
     const NAME: &str = "disk";
     let free = match rustix::fs::statvfs(folder) {
@@ -124,17 +171,26 @@ fn disk(folder: &Path) -> Check {
 
 fn holder(config: &Config) -> Check {
     const NAME: &str = "server";
-    match DataFolder::read_run_file(&config.data_dir) {
-        Some(run) => ok(NAME, &format!("{} (process {})", run.url, run.pid)),
-        None => match std::net::TcpListener::bind(&config.listen) {
-            Ok(_) => skip(NAME, &format!("none runs; {} is free", config.listen)),
-            Err(error) => fail(
-                NAME,
-                &format!("none runs on this folder, and {}: {error}", config.listen),
-                "a server would not start",
-                "stop the program that listens there, or choose another address with --listen",
-            ),
-        },
+    let run = DataFolder::read_run_file(&config.data_dir);
+    if DataFolder::is_held(&config.data_dir) {
+        return match run {
+            Some(run) => ok(NAME, &format!("{} (process {})", run.url, run.pid)),
+            None => skip(NAME, "one is starting or stopping, or a command is at work"),
+        };
+    }
+    let none = match run {
+        Some(run) => format!("none runs, the last one (process {}) was killed", run.pid),
+        None => "none runs".to_owned(),
+    };
+    match std::net::TcpListener::bind(&config.listen) {
+        Ok(_) => skip(NAME, &format!("{none}; {} is free", config.listen)),
+        // Another folder's server may be meant to listen there.
+        Err(error) => warn(
+            NAME,
+            &format!("{none} on this folder, and {}: {error}", config.listen),
+            "a server on this folder would not start",
+            "stop the program that listens there, or choose another address with --listen",
+        ),
     }
 }
 
