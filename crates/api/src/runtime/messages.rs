@@ -204,7 +204,8 @@ pub(super) async fn list(
     }))
 }
 
-/// Merges a message's tags and replaces its payload. Nothing is handed on.
+/// Merges a message's tags and replaces its payload. Where a bot changes what it sent, the channel is
+/// told, if it can change it.
 #[utoipa::path(
     put,
     path = "/messages/{id}",
@@ -229,7 +230,7 @@ pub(super) async fn update(
     Ok(Json(One { message }))
 }
 
-/// Deletes a message.
+/// Deletes a message; in its channel too, if a bot deletes what it sent and the channel can do that.
 #[utoipa::path(
     delete,
     path = "/messages/{id}",
