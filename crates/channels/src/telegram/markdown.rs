@@ -422,7 +422,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_word_stays_and_the_tags_are_balanced(
+        fn property_every_word_stays_and_the_tags_are_balanced(
             markdown in "([a-z]{1,6}|[*_`~>#|\\[\\]()<!&-]|\n| |    |```|\\*\\*|1\\. |\\| - \\|){0,60}",
         ) {
             let rich = read(&markdown);

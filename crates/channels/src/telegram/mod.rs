@@ -42,6 +42,8 @@ mod webhook;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod property;
 
 use switchboard_integration::{Definition, Integration};
 

@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_fit_show_something_and_lose_only_white_space_at_seams(
+        fn property_parts_fit_show_something_and_lose_only_white_space_at_seams(
             text in words(), limit in 2_usize..40,
         ) {
             let parts = split(&text, limit);

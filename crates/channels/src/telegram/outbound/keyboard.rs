@@ -3,6 +3,7 @@
 //! Promises: what a button brings back fits into Telegram's 64 bytes, and no two values are brought
 //! back alike; a list longer than a page is shown page by page.
 
+use crate::telegram::visible::is_visible;
 use serde_json::{Value, json};
 use switchboard_engine::keys;
 
@@ -136,11 +137,9 @@ fn travels(value: &str) -> bool {
 
 /// A label that shows something.
 fn shown(label: &str, instead: &str) -> String {
-    let label = if label.trim().is_empty() {
-        instead
-    } else {
-        label
-    };
+    // Telegram refuses a button that shows nothing, and its message.
+    let shows = |text: &&str| text.chars().any(is_visible);
+    let label = [label, instead].into_iter().find(shows).unwrap_or("…");
     if label.chars().count() <= LABEL_LIMIT {
         return label.to_owned();
     }
@@ -196,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_comes_back_fits_and_tells_values_apart(one in ".{0,80}", other in ".{0,80}") {
+        fn property_what_comes_back_fits_and_tells_values_apart(one in ".{0,80}", other in ".{0,80}") {
             let (a, b) = (Button::say("x", &one), Button::say("x", &other));
             for button in [&a, &b] {
                 prop_assert!((1..=DATA_LIMIT).contains(&data(button).len()));

@@ -99,7 +99,7 @@ fn what_shows_nothing_has_no_parts() {
 
 proptest! {
     #[test]
-    fn parts_fit_are_balanced_and_lose_white_space_only(
+    fn property_parts_fit_are_balanced_and_lose_white_space_only(
         markdown in "([a-zé🙂]{1,12}|[*_`~>]|\n|\n\n| |```\n|\\*\\*|- ){0,80}",
         limit in 8_usize..60,
     ) {
