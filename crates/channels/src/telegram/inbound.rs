@@ -70,6 +70,30 @@ const RAW_LIMIT: usize = 64 * 1024;
 /// Turns an update into what the engine takes. `account` is the bot's number, to which update
 /// numbers belong; `links` is where files are found.
 pub(super) fn read(account: &str, links: &Links, raw: &str) -> Update {
+    let update = understood(account, links, raw);
+    if has_names_that_fit(&update) {
+        return update;
+    }
+    unreadable(account, raw)
+}
+
+/// Telegram's names of queries and connections are short; one that is not names nothing.
+fn has_names_that_fit(update: &Update) -> bool {
+    let (thread, sender) = match &update.content {
+        UpdateContent::Message(message) => (Some(&message.thread), Some(&message.sender)),
+        UpdateContent::Event(event) => (event.thread.as_ref(), event.sender.as_ref()),
+        UpdateContent::Unmapped(_) => (None, None),
+    };
+    let ids = [
+        thread.map(|thread| &thread.id),
+        sender.map(|sender| &sender.id),
+    ];
+    ids.into_iter()
+        .flatten()
+        .all(|id| id.len() <= Tags::VALUE_LIMIT)
+}
+
+fn understood(account: &str, links: &Links, raw: &str) -> Update {
     let (Some(id), Some((kind, text))) = (once::update_id(raw), content(raw)) else {
         return unreadable(account, raw);
     };
