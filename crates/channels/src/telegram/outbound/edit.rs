@@ -2,7 +2,8 @@
 //!
 //! Promises: each part is changed in its place; what there is too much of is deleted, and what there
 //! is too little of goes out behind the rest, recorded as it leaves. A change that may have been made
-//! is made again, which does no harm.
+//! is made again, which does no harm; one of several that surely was is not, so that a later try gets
+//! further, however few calls its turns let through.
 //! What never happens here: a part sent anew because the one that is there cannot be changed.
 
 use serde_json::{Map, Value, json};
@@ -42,11 +43,16 @@ impl Account {
         let this = Try::begin(outgoing.message.id, lease);
         let mut changes = Changes::default();
         let mut ids = Vec::new();
+        let is_one_of_several = plan.calls.len() > 1;
         for (part, call) in (0..).zip(plan.calls) {
             if let Some(there) = known.remove(&part) {
                 let there = there.map_err(|unknown| permanent(&unknown))?;
-                self.edit_part(outgoing, part, &there, call, (parts, this), &mut changes)
-                    .await?;
+                let whole = is_one_of_several.then(|| note::shows(&call));
+                if whole.is_none() || whole != there.note.shows {
+                    let asked = (part, whole);
+                    self.edit_part(outgoing, asked, &there, call, (parts, this), &mut changes)
+                        .await?;
+                }
                 ids.push(there.id);
                 continue;
             }
@@ -92,11 +98,11 @@ impl Account {
         refused.map_or(Ok(Tags::new()), Err)
     }
 
-    /// Makes a part that is there show what `call` would send.
+    /// Makes a part that is there show what `call` would send, and notes it if that is asked for.
     async fn edit_part(
         &self,
         outgoing: &Outgoing,
-        part: u32,
+        (part, whole): (u32, Option<String>),
         there: &Known,
         mut call: Call,
         (parts, this): (&dyn Parts, Try),
@@ -108,10 +114,11 @@ impl Account {
                 return Ok(());
             };
             let replaces = method == "editMessageMedia";
-            if replaces && there.note.content.is_some() {
-                // Should this be the last that is heard of it, nobody knows which file is there.
+            if (replaces && there.note.content.is_some()) || there.note.shows.is_some() {
+                // Should this be the last that is heard of it, nobody knows what is there.
                 let unsure = Note {
-                    content: None,
+                    content: there.note.content.clone().filter(|_| !replaces),
+                    shows: None,
                     ..there.note.clone()
                 };
                 record(parts, unsure.part(part, &there.id)).await?;
@@ -120,9 +127,13 @@ impl Account {
             let called = self.call_in_turn(there.note.chat, method, &parameters, this);
             match called.await {
                 Verdict::Taken(_) | Verdict::Moot => {
-                    if replaces {
-                        let shown = there.note.showing(&call);
-                        record(parts, shown.part(part, &there.id)).await?;
+                    if replaces || whole.is_some() {
+                        let mut noted = there.note.clone();
+                        if replaces {
+                            noted = noted.showing(&call);
+                        }
+                        noted.shows = whole;
+                        record(parts, noted.part(part, &there.id)).await?;
                     }
                     return Ok(());
                 }
@@ -219,6 +230,7 @@ impl Account {
         match called.await {
             Verdict::Taken(_) | Verdict::Moot => {
                 let gone = Note {
+                    shows: None,
                     gone: true,
                     ..there.note.clone()
                 };

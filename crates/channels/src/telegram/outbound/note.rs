@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchboard_engine::keys::hex;
 use switchboard_store::SentPart;
 
@@ -30,6 +30,10 @@ pub(in crate::telegram) struct Note {
     /// A digest of the file's address, or of the place; none while it is not known which is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<String>,
+    /// A digest of all that an edit of a message of several parts has made it show; none while that
+    /// is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shows: Option<String>,
     /// Whether it was deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) gone: bool,
@@ -71,6 +75,7 @@ impl Note {
             business: thread.business.clone(),
             kind: kind(call).to_owned(),
             content: content(call),
+            shows: None,
             gone: false,
         }
     }
@@ -83,6 +88,7 @@ impl Note {
             business: None,
             kind: kind(call).to_owned(),
             content: content(call),
+            shows: None,
             gone: false,
         }
     }
@@ -165,5 +171,14 @@ pub(super) fn content(call: &Call) -> Option<String> {
         }
         field => call.parameters.get(field)?.to_string(),
     };
-    Some(hex(&digest(&SHA256, shown.as_bytes()).as_ref()[..8]))
+    Some(short(&shown))
+}
+
+/// A digest of all that a call shows.
+pub(super) fn shows(call: &Call) -> String {
+    short(&json!([call.method, call.parameters]).to_string())
+}
+
+fn short(shown: &str) -> String {
+    hex(&digest(&SHA256, shown.as_bytes()).as_ref()[..8])
 }

@@ -39,6 +39,7 @@ fn note(kind: &str, content: Option<&str>) -> Note {
         business: None,
         kind: kind.to_owned(),
         content: content.map(str::to_owned),
+        shows: None,
         gone: false,
     }
 }
@@ -257,4 +258,43 @@ async fn what_may_have_been_done_is_done_again_and_a_broken_account_pauses() {
     desk.script("deleteMessage", Reply::refused(401, "Unauthorized"));
     let outcome = deleted(&desk, &message).await;
     assert!(matches!(outcome, SendOutcome::AccountBroken { .. }));
+}
+
+#[tokio::test]
+async fn an_edit_of_more_parts_than_turns_goes_on_where_it_stopped() {
+    let mut desk = Desk::new().await;
+    let group = [("id", "-1002100000001")];
+    let text = |letters: &str| {
+        let parts = letters.chars().map(|letter| letter.to_string());
+        parts.map(|part| part.repeat(4096)).collect::<String>()
+    };
+    let message = |desk: &Desk, letters: &str| {
+        desk.outgoing(&group, "text", &json!({ "text": text(letters) }))
+    };
+    let first = message(&desk, "abcdefg");
+    while matches!(desk.send(&first).await, SendOutcome::Held { .. }) {
+        desk.keep_sent();
+    }
+    desk.keep_sent();
+
+    let second = message(&desk, "tuvwxyz");
+    let held = edited(&desk, &second).await;
+    assert!(matches!(held, SendOutcome::Held { .. }), "{held:?}");
+    desk.keep_sent();
+    let done = edited(&desk, &second).await;
+    assert!(matches!(done, SendOutcome::Done(_)), "{done:?}");
+    desk.keep_sent();
+    assert_eq!(desk.calls("editMessageText").len(), 7, "each part once");
+
+    // What is shown already needs no call; what may have been changed does.
+    desk.script("editMessageText", Reply::Text(200, "<html>"));
+    let third = message(&desk, "tuVwxyz");
+    let lost = edited(&desk, &third).await;
+    assert!(matches!(lost, SendOutcome::Retry { .. }), "{lost:?}");
+    desk.keep_sent();
+    let done = edited(&desk, &second).await;
+    assert!(matches!(done, SendOutcome::Done(_)), "{done:?}");
+    let calls = desk.calls("editMessageText");
+    assert_eq!(calls.len(), 9);
+    assert!(calls[8]["text"].as_str().unwrap().starts_with('v'));
 }
