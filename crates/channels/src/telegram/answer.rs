@@ -21,19 +21,34 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// What Telegram says of a file that it cannot get, or that is not what the method sends. Nothing of
 /// it is about the chat, where a text would be refused as well.
-const FILE_TROUBLE: [&str; 12] = [
+const FILE_TROUBLE: [&str; 19] = [
     "web page content",
     "http url",
     "webpage_",
     "image_process_failed",
     "photo_",
     "wrong file identifier",
+    "wrong file_id",
+    "type of file mismatch",
+    "file must be non-empty",
+    "_content_type_invalid",
+    "external_url_invalid",
+    "document_invalid",
+    "media_invalid",
     "wrong remote file",
     "file is too big",
     "url host is empty",
     "unsupported url protocol",
     "media_empty",
     "voice_messages_forbidden",
+];
+
+/// How Telegram, and Bot API servers of other ages, say that what a message answers is not there.
+const NO_REPLY: [&str; 4] = [
+    "message to be replied not found",
+    "message to reply not found",
+    "replied message not found",
+    "reply message not found",
 ];
 
 /// What Telegram says where the wish is fulfilled already, or nobody waits for it any more.
@@ -98,18 +113,20 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
     if let Some(after) = wait(code, retry_after, &error) {
         return Verdict::Over(SendOutcome::Wait { after, error });
     }
-    if let (400, Some(chat)) = (code, migrate_to_chat_id) {
+    if let (400 | 403, Some(chat)) = (code, migrate_to_chat_id) {
         return Verdict::Moved(chat, error);
     }
     let over = match code {
+        // The token is as good as before.
+        404 if said("method not found") => SendOutcome::Permanent {
+            error: format!("{error}; the Bot API server is too old for this, take a newer one"),
+        },
         401 | 404 => SendOutcome::AccountBroken {
             error: broken(&error),
         },
         408 | 409 | 425 | 500.. => SendOutcome::Retry { error },
         400 if MOOT.iter().any(|words| said(words)) => return Verdict::Moot,
-        400 if said("message to be replied not found") => {
-            return Verdict::WithoutReply(error);
-        }
+        400 if NO_REPLY.iter().any(|words| said(words)) => return Verdict::WithoutReply(error),
         400 if said("can't parse") => return Verdict::Plainly(error),
         400 if FILE_TROUBLE.iter().any(|words| said(words)) => return Verdict::WithoutFile(error),
         _ => SendOutcome::Permanent { error },
@@ -128,10 +145,12 @@ pub(super) fn wait(code: u16, told: Option<Duration>, words: &str) -> Option<Dur
     Some(wait.min(LONGEST_WAIT))
 }
 
-/// The 9 of "Too Many Requests: retry after 9".
+/// The 9 of "Too Many Requests: retry after 9", and of `FLOOD_WAIT_9`.
 fn wait_in(words: &str) -> Option<Duration> {
     let words = words.to_lowercase();
-    let (_, behind) = words.split_once("retry after ")?;
+    let (_, behind) = words
+        .split_once("retry after ")
+        .or_else(|| words.split_once("_wait_"))?;
     seconds(behind.split(|c: char| !c.is_ascii_digit()).next()?)
 }
 
@@ -269,6 +288,7 @@ mod tests {
         for (words, after) in [
             ("Too Many Requests: retry after 9", Duration::from_secs(9)),
             ("Flood: Retry after 7 seconds", Duration::from_secs(7)),
+            ("FLOOD_WAIT_17", Duration::from_secs(17)),
             (
                 "retry after 99999999999999999999999",
                 Duration::from_hours(24),
@@ -346,6 +366,15 @@ mod tests {
     }
 
     #[test]
+    fn a_method_that_an_old_server_does_not_know_breaks_no_account() {
+        let outcome = outcome(refused(404, "Not Found: method not found"));
+        let SendOutcome::Permanent { error } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(error.contains("too old"), "{error}");
+    }
+
+    #[test]
     fn tg_fail_006_a_page_is_named_and_not_kept() {
         for (status, expected) in [
             (502, true),
@@ -400,6 +429,9 @@ mod tests {
             "Bad Request: wrong file identifier/HTTP URL specified",
             "Bad Request: WEBPAGE_CURL_FAILED",
             "Bad Request: PHOTO_INVALID_DIMENSIONS",
+            "Bad Request: wrong file_id or the file is temporarily unavailable",
+            "Bad Request: VIDEO_CONTENT_TYPE_INVALID",
+            "Bad Request: type of file mismatch",
         ] {
             assert_eq!(
                 judge(refused(400, words)),
@@ -410,11 +442,17 @@ mod tests {
 
     #[test]
     fn tg_fail_010_and_011_a_missing_reply_and_a_fulfilled_wish_are_no_failures() {
-        let words = "Bad Request: message to be replied not found";
-        assert_eq!(
-            judge(refused(400, words)),
-            Verdict::WithoutReply(words.to_owned())
-        );
+        for words in [
+            "Bad Request: message to be replied not found",
+            "Bad Request: message to reply not found",
+            "Bad Request: replied message not found",
+            "Bad Request: reply message not found",
+        ] {
+            assert_eq!(
+                judge(refused(400, words)),
+                Verdict::WithoutReply(words.to_owned())
+            );
+        }
         for words in [
             "Bad Request: message is not modified: specified new message content is the same",
             "Bad Request: query is too old and response timeout expired or query ID is invalid",
