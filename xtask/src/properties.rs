@@ -46,13 +46,23 @@ fn tests(root: &Path) -> Command {
                 "--workspace",
                 "--profile",
                 "properties",
+                "--cargo-profile",
+                "properties",
                 "-E",
                 "test(property)",
             ],
         ),
         Runner::CargoTest => command(
             root,
-            &["cargo", "test", "--workspace", "--no-fail-fast", "property"],
+            &[
+                "cargo",
+                "test",
+                "--workspace",
+                "--profile",
+                "properties",
+                "--no-fail-fast",
+                "property",
+            ],
         ),
     }
 }
