@@ -113,7 +113,8 @@ impl Connections {
                     }
                 }
                 () = &mut crowded => {
-                    if progress.phase() == Phase::Idle {
+                    if progress.makes_way() {
+                        progress.step(Phase::Head, Phase::Late);
                         return;
                     }
                     crowded.set(self.crowded.notified());

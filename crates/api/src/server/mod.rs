@@ -5,7 +5,7 @@
 //! that a stop ends what waits for a request at once and everything else within the time its caller
 //! gives it.
 //!
-//! A connection too many makes one that lies idle close. If none does, it is answered 503 rather
+//! A connection too many makes those close that lie idle, or whose head is slow to come. If none does, it is answered 503 rather
 //! than left in the system's queue: a proxy or a monitor hears at once what is the matter.
 //!
 //! What never happens here: a look at what a request says. Routes and their limits are in

@@ -68,6 +68,16 @@ impl Progress {
         matches!(self.phase(), Phase::Idle | Phase::Head)
     }
 
+    /// Whether another connection may have its place: nothing is asked here, or whoever asks takes
+    /// longer for a head than anybody needs who means to ask.
+    pub(super) fn makes_way(&self) -> bool {
+        self.with(|inner| match inner.phase {
+            Phase::Idle => true,
+            Phase::Head => inner.since.elapsed() >= SLOW_HEAD,
+            Phase::Busy | Phase::Ending | Phase::Refusing | Phase::Late => false,
+        })
+    }
+
     /// Goes from one phase to the next; from any other, nowhere.
     pub(super) fn step(&self, from: Phase, to: Phase) {
         self.with(|inner| {
@@ -107,6 +117,9 @@ impl Progress {
         })
     }
 }
+
+/// How long a head may take while others wait for a connection.
+const SLOW_HEAD: Duration = Duration::from_secs(2);
 
 /// How long what is still sent after a refusal is read, so that its sender gets to read it.
 const LINGER: Duration = Duration::from_secs(5);

@@ -342,6 +342,19 @@ async fn a_connection_too_many_takes_the_place_of_an_idle_one_or_is_refused() {
     served.stopped().await;
 }
 
+#[tokio::test]
+async fn a_head_that_is_slow_to_come_makes_way() {
+    let limits = Limits {
+        connections: 1,
+        ..PATIENT
+    };
+    let served = Served::new(limits).await;
+    let mut slow = served.send("GET /healthz HTTP/1.1\r\nhost: ").await;
+    within(served_again(&served)).await;
+    refusal(&rest(&mut slow).await, 408, "OperationTimeout");
+    served.stopped().await;
+}
+
 /// Asks until there is a place.
 async fn served_again(served: &Served) {
     loop {
