@@ -1,5 +1,5 @@
-//! Bodies: JSON whatever the content type says, within limits of size and time. Fields that are not
-//! known are ignored, since official clients spread whole objects.
+//! Bodies: JSON whatever the content type says, within limits of size and time. A field that is not
+//! known is refused by name, with those that are: one that is mistyped would be missed in silence.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::layers::LateBody;
 use crate::strict::Strict;
+use crate::unknown;
 
 /// The largest JSON body, in bytes.
 const JSON_LIMIT: usize = 1 << 20;
@@ -142,11 +143,29 @@ fn invalid(path: &str, error: &serde_json::Error) -> Error {
     let missing = text
         .strip_prefix("missing field `")
         .and_then(|rest| rest.split_once('`'));
+    if let Some(error) = unknown(path, &text) {
+        return error;
+    }
     match missing {
         Some((name, _)) if root => Error::invalid(name, "expected this field"),
         Some((name, _)) => Error::invalid(format!("{path}.{name}"), "expected this field"),
         None => Error::invalid(if root { "body" } else { path }, text),
     }
+}
+
+/// A field that the types do not have.
+fn unknown(path: &str, text: &str) -> Option<Error> {
+    let (name, known) = unknown::said(text)?;
+    // The path may end with the name or before it.
+    let outer = path.strip_suffix(name).unwrap_or(path);
+    let field = match outer.trim_end_matches('.') {
+        "" => unknown::shown(name),
+        outer => format!("{outer}.{}", unknown::shown(name)),
+    };
+    Some(Error::invalid(
+        field,
+        unknown::expected("field", name, &known),
+    ))
 }
 
 /// Tags in a body; `null` unsets, as the empty text does.
@@ -197,7 +216,7 @@ impl<'de> Deserialize<'de> for UserRef {
 
 /// When something is handed on: at a time or after a delay.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ScheduleBody {
     /// At this time; one that is past means at once.
     #[schema(value_type = Option<schema::Time>)]
@@ -220,12 +239,20 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Sample {
         #[serde(default, deserialize_with = "tags")]
         tags: Tags,
         conversation_id: Option<ConversationId>,
         payload: Json,
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "read only")]
+        delay: Option<f64>,
     }
 
     fn error(text: &str) -> String {
@@ -257,9 +284,28 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_is_not_known_is_named_with_those_that_are() {
+        assert_eq!(
+            error(r#"{"payload":{},"conversation_id":"x"}"#),
+            "conversation_id: unknown field, perhaps conversationId is meant; expected only tags, \
+             conversationId, payload, inner"
+        );
+        assert_eq!(
+            error(r#"{"inner":{"delya":1},"payload":{}}"#),
+            "inner.delya: unknown field, perhaps delay is meant; expected only delay"
+        );
+        for name in ["a.b", "`, expected `", "a.inner", ""] {
+            let text = error(&format!(r#"{{"{name}":[],"payload":{{}}}}"#));
+            let named = text.starts_with(&format!("{name}: unknown field"));
+            assert!(named && text.ends_with("payload, inner"), "{text}");
+        }
+        assert!(error(&format!(r#"{{"{}":1}}"#, "x".repeat(100_000))).len() < 300);
+    }
+
+    #[test]
     fn payloads_stay_as_they_came_and_null_unsets_a_tag() {
         let payload = r#"{"z":18446744073709551615, "a":-0.0,"e":1e2,"t":"a\u0000b"}"#;
-        let text = format!(r#"{{"payload":{payload},"tags":{{"a":null,"b":"1"}},"more":{{}}}}"#);
+        let text = format!(r#"{{"payload":{payload},"tags":{{"a":null,"b":"1"}}}}"#);
         let sample: Sample = parse(text.as_bytes()).unwrap();
         assert_eq!(sample.payload.as_str(), payload);
         assert_eq!(sample.tags, Tags::from_iter([("a", ""), ("b", "1")]));

@@ -30,6 +30,7 @@ mod query;
 mod runtime;
 mod server;
 mod strict;
+mod unknown;
 mod webhook;
 
 use std::sync::Arc;

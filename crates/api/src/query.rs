@@ -1,6 +1,6 @@
 //! Query strings as the official client writes them: `tags.telegram%3Aid=1`, arrays as a repeated
 //! key, percent-encoding undone once, `+` a space (as form encoders write it; a plus is `%2B`).
-//! Parameters that are not known are ignored.
+//! Parameters that are not known are refused before (`unknown`).
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -13,18 +13,22 @@ use switchboard_model::{ConversationId, Error, Result, Tags, Timestamp, UserId};
 use switchboard_store::{SortField, SortOrder};
 
 use crate::error::ApiError;
-use crate::percent;
+use crate::{percent, unknown};
 
 /// The most values of one array.
 const ARRAY_LIMIT: usize = 100;
 
 /// The parameters of a query, decoded, in order.
+#[derive(Clone)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        if let Some(read) = parts.extensions.remove::<Self>() {
+            return Ok(read);
+        }
         Ok(Self::parse(parts.uri.query().unwrap_or_default())?)
     }
 }
@@ -45,7 +49,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
                 .split_once(": ")
                 .map_or(text.as_str(), |(_, said)| said);
             let (parameter, expected) = said.split_once(": ").unwrap_or(("(any)", said));
-            invalid(parameter, expected).into()
+            let unknown = unknown::said(expected)
+                .map(|(name, known)| (name, unknown::expected("parameter", name, &known)));
+            match unknown {
+                Some((name, expected)) => invalid(&unknown::shown(name), &expected).into(),
+                None => invalid(parameter, expected).into(),
+            }
         })
     }
 }
@@ -65,6 +74,11 @@ impl Query {
             })
             .collect::<Result<_>>()
             .map(Self)
+    }
+
+    /// The names, as often as they stand there.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// All values of an array.

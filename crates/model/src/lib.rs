@@ -15,6 +15,7 @@ pub mod ids;
 pub mod integration;
 pub mod json;
 pub mod message;
+pub mod near;
 pub mod state;
 pub mod tags;
 pub mod testing;

@@ -7,7 +7,7 @@ use switchboard_engine::Condition;
 use switchboard_engine::access::{BUILT_IN, Install};
 use switchboard_model::{Bot, BotId, Error, Integration, Kind, Token};
 
-use super::{Admin, BotQuery, parse};
+use super::{Admin, BotQuery, NoQuery, parse};
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::path::Segments;
@@ -20,13 +20,17 @@ pub(super) struct Bots {
     bots: Vec<Bot>,
 }
 
-pub(super) async fn list_bots(State(admin): State<Admin>) -> Answer<Bots> {
+pub(super) async fn list_bots(
+    State(admin): State<Admin>,
+    Parameters(NoQuery {}): Parameters<NoQuery>,
+) -> Answer<Bots> {
     Ok(Json(Bots {
         bots: admin.engine.store().list_bots().await?,
     }))
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewBotBody {
     name: String,
     token: Option<String>,
@@ -41,6 +45,7 @@ pub(super) struct NewBotAnswer {
 
 pub(super) async fn create_bot(
     State(admin): State<Admin>,
+    Parameters(NoQuery {}): Parameters<NoQuery>,
     JsonBody(body): JsonBody<NewBotBody>,
 ) -> Answer<NewBotAnswer> {
     check_name(&admin, &body.name, None).await?;
@@ -74,6 +79,7 @@ pub(super) async fn list_tokens(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewTokenBody {
     label: String,
     integration: Option<String>,
@@ -167,6 +173,7 @@ pub(super) async fn list_integrations(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct TelegramBody {
     token: String,
     alias: Option<String>,

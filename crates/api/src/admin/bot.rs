@@ -38,6 +38,7 @@ pub(super) async fn show_bot(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RenameBody {
     name: String,
 }
@@ -60,6 +61,7 @@ pub(super) async fn rename_bot(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RotateBody {
     /// For how long the old one is taken too.
     overlap_seconds: u64,

@@ -15,6 +15,7 @@ use crate::query::Parameters;
 
 /// Something typed at a terminal.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SayBody {
     thread: String,
     user: String,

@@ -31,9 +31,9 @@ const PARTICIPANTS: usize = 50;
 const MAX_LIMIT: usize = 500;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    #[serde(flatten)]
-    bot: BotQuery,
+    bot: Option<String>,
     limit: Option<usize>,
     at: Option<i64>,
     row: Option<i64>,
@@ -56,7 +56,7 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Conversations> {
-    let bot = admin.bot(&query.bot).await?;
+    let bot = admin.named_bot(query.bot.as_deref()).await?;
     let after = query.at.zip(query.row).map(|(at, row)| Cursor { at, row });
     let limit = limit(query.limit)?;
     let page = admin
@@ -118,7 +118,7 @@ pub(super) async fn show(
     Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Shown> {
     let store = admin.engine.store();
-    let bot = admin.bot(&query.bot).await?;
+    let bot = admin.named_bot(query.bot.as_deref()).await?;
     let conversation = find(&admin, bot, &id).await?;
     let filter = switchboard_store::MessageFilter {
         conversation: Some(conversation.id),
@@ -183,6 +183,7 @@ pub(super) async fn reset(
 
 /// A thread by its external id.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ThreadBody {
     integration: String,
     channel: Option<String>,
@@ -233,9 +234,9 @@ async fn said(admin: &Admin, bot: BotId, messages: Vec<Message>) -> Result<Said,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct FollowQuery {
-    #[serde(flatten)]
-    bot: BotQuery,
+    bot: Option<String>,
     after: Option<i64>,
     limit: Option<usize>,
     wait_ms: Option<u64>,
@@ -257,7 +258,7 @@ pub(super) async fn messages(
     Segments(id): Segments<String>,
     Parameters(query): Parameters<FollowQuery>,
 ) -> Answer<Followed> {
-    let bot = admin.bot(&query.bot).await?;
+    let bot = admin.named_bot(query.bot.as_deref()).await?;
     let conversation = find(&admin, bot, &id).await?.id;
     let after = query.after.unwrap_or(0);
     let limit = limit(query.limit)?;

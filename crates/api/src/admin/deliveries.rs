@@ -13,9 +13,9 @@ use crate::path::Segments;
 use crate::query::Parameters;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    #[serde(flatten)]
-    bot: BotQuery,
+    bot: Option<String>,
     status: Option<DeliveryRecordStatus>,
     conversation: Option<String>,
     limit: Option<usize>,
@@ -30,7 +30,7 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Deliveries>, ApiError> {
-    let bot = admin.bot(&query.bot).await?;
+    let bot = admin.named_bot(query.bot.as_deref()).await?;
     let conversation = query
         .conversation
         .as_deref()

@@ -5,7 +5,8 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
+use super::{Admin, NoQuery};
+use crate::query::Parameters;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,10 @@ pub(super) struct Checks {
     checks: Vec<Check>,
 }
 
-pub(super) async fn checks(State(admin): State<Admin>) -> Json<Checks> {
+pub(super) async fn checks(
+    State(admin): State<Admin>,
+    Parameters(NoQuery {}): Parameters<NoQuery>,
+) -> Json<Checks> {
     Json(Checks {
         checks: admin.doctor.checks().await,
     })

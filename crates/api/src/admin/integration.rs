@@ -47,6 +47,7 @@ pub(super) async fn show(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ActiveBody {
     active: bool,
 }

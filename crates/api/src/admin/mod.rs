@@ -65,9 +65,15 @@ pub struct Admin {
 
 /// Which bot a command means.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct BotQuery {
     bot: Option<String>,
 }
+
+/// Of a command that means no bot.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoQuery {}
 
 /// The routes.
 pub fn router(admin: Admin) -> Router {
@@ -127,8 +133,13 @@ async fn admit(State(admin): State<Admin>, request: Request, next: Next) -> Resp
 impl Admin {
     /// The bot that a command means: the named one, or the only or first one.
     async fn bot(&self, query: &BotQuery) -> Result<BotId> {
+        self.named_bot(query.bot.as_deref()).await
+    }
+
+    /// The same, of a query that has more to say.
+    async fn named_bot(&self, named: Option<&str>) -> Result<BotId> {
         let bots = self.engine.store().list_bots().await?;
-        let found = match query.bot.as_deref() {
+        let found = match named {
             None => bots.first(),
             Some(wanted) => bots
                 .iter()
@@ -136,7 +147,7 @@ impl Admin {
         };
         found
             .map(|bot| bot.id)
-            .ok_or_else(|| Error::not_found(Kind::Bot, query.bot.as_deref().unwrap_or("(first)")))
+            .ok_or_else(|| Error::not_found(Kind::Bot, named.unwrap_or("(first)")))
     }
 }
 

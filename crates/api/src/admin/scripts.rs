@@ -18,6 +18,7 @@ use crate::query::Parameters;
 const PLATFORMS: [(&str, &str); 1] = [("telegram", "channel")];
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ScriptBody {
     source: String,
     alias: String,
@@ -96,6 +97,7 @@ pub(super) async fn add(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CallBody {
     /// By alias or id.
     integration: String,

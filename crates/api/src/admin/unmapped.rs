@@ -22,6 +22,7 @@ const PAGE: usize = 100;
 const ENOUGH: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     bot: Option<String>,
     after: Option<String>,
@@ -103,6 +104,7 @@ async fn reason(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ReplayBody {
     /// Only this one, also before its turn.
     event: Option<String>,

@@ -1,7 +1,7 @@
 //! The OpenAPI document of the runtime API, and the page that shows it.
 //!
 //! The document is made of the same list of operations as the routes, so that neither has what the
-//! other lacks. What holds for every operation (headers, token, errors, unknown fields) is added
+//! other lacks. What holds for every operation (headers, token, errors) is added
 //! here, once. It is written as text when the first one asks, and that text is kept.
 //!
 //! What never happens here: a request to a third party, from the server or from the page.
@@ -20,7 +20,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::request_body::RequestBody;
-use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, Content, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
@@ -42,7 +42,8 @@ The runtime API of Switchboard. It speaks the wire protocol of the official clie
 Every request names its bot in the header `x-bot-id` and carries that bot's token. With \
 `x-integration-id` the caller is that integration of the bot: it sees what is its own, and its tags \
 by their bare names. Bodies are JSON objects whatever their content type says, at most 1 MB and 128 \
-levels, and no object has a name twice; unknown fields and parameters are ignored.
+levels, and no object has a name twice; fields and parameters that are not known are \
+refused.
 
 An error is an object `{id, code, type, message}`: `code` is the status, `type` is what the official \
 client goes by, `message` says what to do next, and the server's log says more under `id`.";
@@ -175,7 +176,7 @@ fn complete_operation(operation: &mut Operation, addressed: bool) {
     }
 }
 
-/// Unknown fields are taken and ignored, and no body is the empty object.
+/// No body is the empty object.
 fn complete_body(body: &mut RequestBody) {
     for content in body.content.values_mut() {
         let RefOr::T(Content {
@@ -185,7 +186,6 @@ fn complete_body(body: &mut RequestBody) {
         else {
             continue;
         };
-        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(true)));
         body.required = Some(if object.required.is_empty() {
             Required::False
         } else {

@@ -15,6 +15,7 @@ use crate::caller::Authenticated;
 use crate::page::CachedMeta;
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CallBody {
     /// `<alias>:<action>` of an integration, or the bot's own.
     #[serde(rename = "type")]

@@ -19,7 +19,7 @@ use crate::path::{Segments, id};
 use crate::query::Query;
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewBody {
     #[schema(value_type = schema::Name)]
     channel: String,
@@ -35,7 +35,11 @@ pub(super) struct NewBody {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct UpdateBody {
+    /// Of tasks, which there are none of: taken and not used.
+    #[expect(dead_code, reason = "the official client may send it")]
+    current_task_id: Option<String>,
     #[serde(default, deserialize_with = "tags")]
     #[schema(value_type = schema::TagPatch)]
     tags: Tags,

@@ -21,7 +21,7 @@ use crate::path::{Segments, id};
 use crate::query::Query;
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewBody {
     #[serde(rename = "type")]
     #[schema(value_type = schema::Name)]

@@ -17,7 +17,7 @@ use crate::body::{JsonBody, UserRef, tags};
 use crate::caller::Authenticated;
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct InitializeBody {
     #[schema(value_type = Option<schema::UserId>)]
     user_id: Option<UserRef>,
@@ -32,7 +32,7 @@ pub(super) struct InitializeBody {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct UserBody {
     #[serde(default, deserialize_with = "tags")]
     #[schema(value_type = schema::TagPatch)]
@@ -44,7 +44,7 @@ struct UserBody {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ConversationBody {
     #[schema(value_type = schema::Name)]
     channel: String,
@@ -56,7 +56,7 @@ struct ConversationBody {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SaidBody {
     #[serde(rename = "type")]
     #[schema(value_type = schema::Name)]
@@ -72,13 +72,14 @@ struct SaidBody {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ImportBody {
     #[schema(inline, max_items = 100)]
     messages: Vec<PastBody>,
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PastBody {
     #[schema(value_type = schema::ConversationId)]
     conversation_id: ConversationId,

@@ -21,7 +21,7 @@ use crate::query::Query;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewBody {
     #[schema(value_type = schema::ConversationId)]
     conversation_id: ConversationId,
@@ -51,6 +51,7 @@ pub(super) enum Origin {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct UpdateBody {
     #[serde(default, deserialize_with = "tags")]
     #[schema(value_type = schema::TagPatch)]

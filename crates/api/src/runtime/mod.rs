@@ -12,7 +12,9 @@ mod tags;
 mod users;
 mod workflows;
 
-use axum::{Extension, Router};
+use std::sync::Arc;
+
+use axum::{Extension, Router, middleware};
 use serde::Serialize;
 use switchboard_engine::Engine;
 use utoipa::ToSchema;
@@ -21,6 +23,7 @@ use utoipa_axum::routes;
 
 use crate::actions::ActionRegistry;
 use crate::error::ApiError;
+use crate::unknown;
 
 /// The answer of an operation that has nothing to tell: `{}`, as clients insist on an object.
 #[derive(Serialize, ToSchema)]
@@ -69,6 +72,9 @@ pub(crate) fn operations(actions: ActionRegistry) -> OpenApiRouter<Engine> {
 
 /// Its routes.
 pub(crate) fn router<S>(engine: Engine, actions: ActionRegistry) -> Router<S> {
-    let (routes, _) = operations(actions).split_for_parts();
-    routes.with_state(engine)
+    let (routes, document) = operations(actions).split_for_parts();
+    let parameters = Arc::new(unknown::Parameters::of(&document));
+    routes
+        .route_layer(middleware::from_fn_with_state(parameters, unknown::refuse))
+        .with_state(engine)
 }

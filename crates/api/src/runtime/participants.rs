@@ -17,7 +17,7 @@ use crate::path::{Segments, id, user_id};
 use crate::query::Query;
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct AddBody {
     #[schema(value_type = schema::UserId)]
     user_id: UserRef,

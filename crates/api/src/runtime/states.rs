@@ -27,6 +27,7 @@ type Address = Segments<(String, String, String)>;
     reason = "absent, null and a value are three things"
 )]
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SetBody {
     // `null` removes the state; a body without a payload is an error.
     #[serde(default, deserialize_with = "present")]
@@ -38,6 +39,7 @@ pub(super) struct SetBody {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct GetOrSetBody {
     #[schema(value_type = schema::Payload)]
     payload: Payload,
@@ -47,6 +49,7 @@ pub(super) struct GetOrSetBody {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PatchBody {
     #[schema(value_type = schema::Payload)]
     payload: Payload,
@@ -57,6 +60,7 @@ pub(super) struct PatchBody {
     reason = "absent, null and a value are three things"
 )]
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ExpiryBody {
     #[serde(default, deserialize_with = "present")]
     /// Milliseconds from now, at most 30 days; `null` for ever.

@@ -19,7 +19,7 @@ use crate::path::{Segments, user_id};
 use crate::query::Query;
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewBody {
     #[serde(default, deserialize_with = "tags")]
     #[schema(value_type = schema::TagPatch)]
@@ -40,7 +40,7 @@ pub(super) struct NewBody {
     reason = "absent, null and a value are three things"
 )]
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct UpdateBody {
     #[serde(default, deserialize_with = "tags")]
     #[schema(value_type = schema::TagPatch)]

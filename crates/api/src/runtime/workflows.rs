@@ -22,7 +22,7 @@ use crate::path::{Segments, id};
 use crate::query::Query;
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewBody {
     #[schema(value_type = schema::Name)]
     name: String,
@@ -57,7 +57,7 @@ enum Group {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct UpdateBody {
     #[schema(value_type = Option<schema::WorkflowStatus>)]
     status: Option<WorkflowStatus>,

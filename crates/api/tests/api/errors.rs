@@ -178,13 +178,19 @@ async fn a_query_that_cannot_be_read_is_named() {
         ("/events?messageId=x", "messageId"),
         ("/events?status=x", "status"),
         ("/events?type=%ff", "type"),
+        ("/events?flag", "flag"),
+        ("/conversations?tags=x", "tags"),
+        (
+            "/messages?conversation_id=x",
+            "conversation_id: unknown parameter, perhaps conversationId is meant",
+        ),
     ] {
         let message = world.bot().get(path).await.error(400, "InvalidQuery");
         assert!(message.contains(parameter), "{path}: {message}");
     }
     world
         .bot()
-        .get("/conversations?unknown=1&nextToken=&flag")
+        .get("/conversations?&nextToken=&")
         .await
         .ok();
 }

@@ -53,6 +53,51 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
     assert_eq!(names.len(), operations, "an operation without a name");
 }
 
+/// The objects of a schema that have fields of their own.
+fn closed(schema: &Value, found: &mut usize) {
+    if schema["properties"].is_object() {
+        assert_eq!(schema["additionalProperties"], false, "{schema}");
+        *found += 1;
+    }
+    let (Value::Object(_) | Value::Array(_)) = schema else {
+        return;
+    };
+    let inner: Vec<_> = match schema {
+        Value::Object(fields) => fields.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    inner.into_iter().for_each(|inner| closed(inner, found));
+}
+
+#[test]
+fn bodies_and_queries_are_closed_and_have_what_the_official_ones_have() {
+    let document = serde_json::to_value(document()).unwrap();
+    let text = include_str!("../../../../tests/fixtures/operations.json");
+    let official: Value = serde_json::from_str(text).unwrap();
+    let (mut found, mut compared) = (0, 0);
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let name = operation["operationId"].as_str().unwrap();
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            closed(body, &mut found);
+            let parameters = operation["parameters"].as_array().unwrap();
+            let official = &official["operations"][name];
+            for field in official["body"].as_array().unwrap() {
+                let field = field.as_str().unwrap();
+                assert!(body["properties"][field].is_object(), "{name}: {field}");
+                compared += 1;
+            }
+            for parameter in official["query"].as_array().unwrap() {
+                let is_it = |one: &Value| one["in"] == "query" && one["name"] == *parameter;
+                assert!(parameters.iter().any(is_it), "{name}: {parameter}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(found > 20 && compared > 80, "{found} {compared}");
+}
+
 #[tokio::test]
 async fn each_operation_is_served_and_asks_for_a_token() {
     let world = World::new().await;

@@ -1,6 +1,8 @@
 //! Variables that look like settings and are none: most are mistyped, and would be missed in
 //! silence. Only names are looked at, never what is in them.
 
+use switchboard_model::near::nearest;
+
 /// What the names of settings begin with.
 const PREFIX: &str = "SWITCHBOARD_";
 /// What orchestrators set by themselves beside a service that is called switchboard.
@@ -29,33 +31,13 @@ pub(crate) fn unknown<'a>(
     let mut found: Vec<_> = names
         .into_iter()
         .filter(is_unknown)
-        .map(|name| {
-            let distances = known.iter().map(|known| (distance(&name, known), *known));
-            let nearest = distances.min().filter(|(distance, _)| *distance <= NEAR);
-            Unknown {
-                nearest: nearest.map(|(_, known)| known),
-                name,
-            }
+        .map(|name| Unknown {
+            nearest: nearest(&name, known.iter().copied(), NEAR),
+            name,
         })
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
-}
-
-/// How many letters must be put, taken away or changed to get from one name to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (number, letter) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = number + 1;
-        for (place, other) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[place + 1];
-            row[place + 1] = changed.min(diagonal + 1).min(row[place] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -92,13 +74,5 @@ mod tests {
                 ("SWITCHBOARD_TOKN", Some("SWITCHBOARD_TOKEN")),
             ]
         );
-    }
-
-    #[test]
-    fn a_distance_counts_letters() {
-        for (from, to, expected) in [("a", "a", 0), ("", "abc", 3), ("kitten", "sitting", 3)] {
-            assert_eq!(distance(from, to), expected, "{from} {to}");
-            assert_eq!(distance(to, from), expected, "{to} {from}");
-        }
     }
 }

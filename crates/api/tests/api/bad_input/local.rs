@@ -181,6 +181,18 @@ async fn every_other_route_refuses_in_the_same_form() {
                     assert_eq!(kind, "InvalidPayload", "{what}: {message}");
                 }
             }
+            if is_local {
+                let wrong = format!("{path}?colour=1");
+                let (kind, message) = refused(&what, &caller.send(method, &wrong, "{}").await);
+                let is_named = message.starts_with("query parameter colour: unknown parameter");
+                assert!(is_named && kind == "InvalidQuery", "{what}: {message}");
+            }
+            if has_body {
+                let wrong = "{\"colour\":1}";
+                let (kind, message) = refused(&what, &caller.send(method, &path, wrong).await);
+                let is_named = message.starts_with("colour: unknown field");
+                assert!(is_named && kind == "InvalidPayload", "{what}: {message}");
+            }
             if is_local && !["/local/doctor", "/local/bots"].contains(&route.path.as_str()) {
                 let wrong = format!("{path}?bot=%zz");
                 let (kind, message) = refused(&what, &caller.send(method, &wrong, "{}").await);
