@@ -23,6 +23,7 @@ mod limits;
 mod openapi;
 mod page;
 mod path;
+mod payload;
 mod percent;
 #[cfg(test)]
 mod property;

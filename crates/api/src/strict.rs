@@ -1,7 +1,6 @@
-//! What the types of a body leave open: fields that nobody reads, and payloads that are kept as
-//! text. Here every part of a body is looked at, so that whoever reads it later finds one meaning:
-//! no name twice in an object, no half of a surrogate pair, no number that no double holds, at most
-//! 128 levels.
+//! What the types of a body leave open: payloads that are kept as text. Here every part of one is
+//! looked at, so that whoever reads it later finds one meaning: no name twice in an object, no half
+//! of a surrogate pair, no number that no double holds, at most 128 levels.
 //!
 //! What never happens here: a change of what came. Numbers keep all their digits.
 

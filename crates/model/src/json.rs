@@ -63,6 +63,11 @@ impl Json {
             })
     }
 
+    /// An object of which every part was checked.
+    pub fn from_checked(object: Box<RawValue>) -> Self {
+        Self(object)
+    }
+
     /// The empty object.
     pub fn empty() -> Self {
         Self(RawValue::from_string("{}".to_owned()).unwrap_or_default())

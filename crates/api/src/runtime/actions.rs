@@ -5,7 +5,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::wire::schema;
-use switchboard_model::Json as Payload;
+use switchboard_model::Json as Output;
 use utoipa::ToSchema;
 
 use super::Answer;
@@ -13,6 +13,7 @@ use crate::actions::ActionRegistry;
 use crate::body::JsonBody;
 use crate::caller::Authenticated;
 use crate::page::CachedMeta;
+use crate::payload::Payload;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +29,7 @@ pub(super) struct CallBody {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Called {
     #[schema(value_type = schema::Payload)]
-    output: Payload,
+    output: Output,
     meta: CachedMeta,
 }
 
@@ -50,7 +51,7 @@ pub(super) async fn call(
     JsonBody(body): JsonBody<CallBody>,
 ) -> Answer<Called> {
     let target = engine.find_action(&caller, &body.kind).await?;
-    let output = actions.call(caller.bot, target, body.input).await?;
+    let output = actions.call(caller.bot, target, body.input.0).await?;
     Ok(Json(Called {
         output,
         meta: CachedMeta::FRESH,

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::events::{EventInput, EventQuery};
 use switchboard_engine::wire::{WireEvent, schema};
-use switchboard_model::{
-    ConversationId, EventStatus, Json as Payload, Kind, MessageId, WorkflowId,
-};
+use switchboard_model::{ConversationId, EventStatus, Kind, MessageId, WorkflowId};
 use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
@@ -18,6 +16,7 @@ use crate::caller::Authenticated;
 use crate::openapi::{Paging, StatusFilter};
 use crate::page::{List, Meta};
 use crate::path::{Segments, id};
+use crate::payload::Payload;
 use crate::query::Query;
 
 #[derive(Deserialize, ToSchema)]
@@ -67,7 +66,7 @@ pub(super) async fn create(
 ) -> Created<One> {
     let input = EventInput {
         kind: body.kind,
-        payload: body.payload,
+        payload: body.payload.0,
         conversation: body.conversation_id,
         user: body.user_id.map(|user| user.0),
         message: body.message_id,

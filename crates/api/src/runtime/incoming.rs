@@ -8,13 +8,14 @@ use switchboard_engine::conversations::ConversationInput;
 use switchboard_engine::incoming::{Initial, InitialInput, Named, PastInput, Said};
 use switchboard_engine::users::UserInput;
 use switchboard_engine::wire::{WireConversation, WireMessage, WireUser, schema};
-use switchboard_model::{ConversationId, Error, Json as Payload, Result, Tags, Timestamp};
+use switchboard_model::{ConversationId, Error, Result, Tags, Timestamp};
 use utoipa::ToSchema;
 
 use super::Answer;
 use super::messages::Origin;
 use crate::body::{JsonBody, UserRef, tags};
 use crate::caller::Authenticated;
+use crate::payload::Payload;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -171,7 +172,7 @@ impl SaidBody {
     fn read(self) -> Said {
         Said {
             kind: self.kind,
-            payload: self.payload,
+            payload: self.payload.0,
             tags: self.tags,
             synthetic: matches!(self.origin, Some(Origin::Synthetic)),
             by: self.discriminate_by_tags,
@@ -186,7 +187,7 @@ impl PastBody {
             user: self.user_id.0,
             said: Said {
                 kind: self.kind,
-                payload: self.payload,
+                payload: self.payload.0,
                 tags: self.tags,
                 synthetic: matches!(self.origin, Some(Origin::Synthetic)),
                 by: self.discriminate_by_tags,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_engine::messages::{MessageInput, MessageQuery, PostKey};
 use switchboard_engine::wire::{WireMessage, schema};
 use switchboard_engine::{Engine, keys};
-use switchboard_model::{ConversationId, Error, Json as Payload, Kind, Result, Tags};
+use switchboard_model::{ConversationId, Error, Kind, Result, Tags};
 use utoipa::ToSchema;
 
 use super::{Answer, Created, Nothing};
@@ -16,6 +16,7 @@ use crate::caller::Authenticated;
 use crate::openapi::{Dates, IdempotencyKey, Paging, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
+use crate::payload::Payload;
 use crate::query::Query;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -83,7 +84,7 @@ impl NewBody {
             conversation: self.conversation_id,
             user: self.user_id.0,
             kind: self.kind,
-            payload: self.payload,
+            payload: self.payload.0,
             tags: self.tags,
             synthetic: matches!(self.origin, Some(Origin::Synthetic)),
             schedule: self.schedule.map(ScheduleBody::read).transpose()?,
@@ -226,7 +227,12 @@ pub(super) async fn update(
 ) -> Answer<One> {
     let id = id(Kind::Message, &path)?;
     let message = engine
-        .update_message(&caller, id, body.tags, body.payload)
+        .update_message(
+            &caller,
+            id,
+            body.tags,
+            body.payload.map(|payload| payload.0),
+        )
         .await?;
     Ok(Json(One { message }))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_engine::Engine;
 use switchboard_engine::states::StateAddress;
 use switchboard_engine::wire::{WireState, schema};
-use switchboard_model::{Error, Json as Payload, Result, StateKind};
+use switchboard_model::{Error, Result, StateKind};
 use utoipa::ToSchema;
 
 use super::Answer;
@@ -16,6 +16,7 @@ use crate::body::{JsonBody, present};
 use crate::caller::Authenticated;
 use crate::page::CachedMeta;
 use crate::path::Segments;
+use crate::payload::Payload;
 
 /// The longest time that a state may be given, in milliseconds: 30 days.
 const MAX_EXPIRY: f64 = 2_592_000_000.0;
@@ -141,7 +142,9 @@ pub(super) async fn set(
     let expiry = expiry(body.expiry)?;
     let state = match payload {
         Some(payload) => {
-            let state = engine.set_state(&caller, &address, payload, expiry).await?;
+            let state = engine
+                .set_state(&caller, &address, payload.0, expiry)
+                .await?;
             Some(state)
         }
         None => engine.delete_state(&caller, &address).await?,
@@ -171,7 +174,7 @@ pub(super) async fn get_or_set(
 ) -> Answer<Read> {
     let expiry = expiry(body.expiry)?;
     let state = engine
-        .get_or_set_state(&caller, &address(path)?, body.payload, expiry)
+        .get_or_set_state(&caller, &address(path)?, body.payload.0, expiry)
         .await?;
     Ok(Json(Read {
         state,
@@ -200,7 +203,7 @@ pub(super) async fn patch(
     JsonBody(body): JsonBody<PatchBody>,
 ) -> Answer<One> {
     let state = engine
-        .patch_state(&caller, &address(path)?, body.payload)
+        .patch_state(&caller, &address(path)?, body.payload.0)
         .await?;
     Ok(Json(One { state }))
 }

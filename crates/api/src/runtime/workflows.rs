@@ -8,8 +8,8 @@ use switchboard_engine::Engine;
 use switchboard_engine::wire::{WireWorkflow, schema};
 use switchboard_engine::workflows::{WorkflowChange, WorkflowInput, WorkflowQuery};
 use switchboard_model::{
-    ConversationId, Error, EventId, Json as Payload, Kind, Result, StatusGroup, Tags, Timestamp,
-    WorkflowId, WorkflowStatus,
+    ConversationId, Error, EventId, Kind, Result, StatusGroup, Tags, Timestamp, WorkflowId,
+    WorkflowStatus,
 };
 use utoipa::ToSchema;
 
@@ -19,6 +19,7 @@ use crate::caller::Authenticated;
 use crate::openapi::{Paging, TagFilter};
 use crate::page::{CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
+use crate::payload::Payload;
 use crate::query::Query;
 
 #[derive(Deserialize, ToSchema)]
@@ -118,7 +119,7 @@ impl NewBody {
             name: self.name,
             status: self.status,
             event: self.event_id,
-            input: self.input,
+            input: self.input.map(|input| input.0),
             parent: self.parent_workflow_id,
             conversation: self.conversation_id,
             user: self.user_id.map(|user| user.0),
@@ -259,7 +260,7 @@ pub(super) async fn update(
     let change = WorkflowChange {
         status: body.status,
         event: body.event_id,
-        output: body.output,
+        output: body.output.map(|output| output.0),
         timeout_at: body.timeout_at,
         failure_reason: body.failure_reason,
         user: body.user_id.map(|user| user.0),

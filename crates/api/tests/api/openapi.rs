@@ -59,15 +59,11 @@ fn closed(schema: &Value, found: &mut usize) {
         assert_eq!(schema["additionalProperties"], false, "{schema}");
         *found += 1;
     }
-    let (Value::Object(_) | Value::Array(_)) = schema else {
-        return;
-    };
-    let inner: Vec<_> = match schema {
-        Value::Object(fields) => fields.values().collect(),
-        Value::Array(items) => items.iter().collect(),
-        _ => Vec::new(),
-    };
-    inner.into_iter().for_each(|inner| closed(inner, found));
+    match schema {
+        Value::Object(fields) => fields.values().for_each(|inner| closed(inner, found)),
+        Value::Array(items) => items.iter().for_each(|inner| closed(inner, found)),
+        _ => {}
+    }
 }
 
 #[test]

@@ -179,8 +179,8 @@ impl Trial<'_> {
                 )
                 .await;
             assert_eq!((status, kind.as_str()), (400, "InvalidQuery"), "{message}");
-            let named = format!("query parameter {name:.200}: unknown parameter");
-            assert!(message.starts_with(&named), "{message}");
+            let beginning = format!("query parameter {name:.200}: unknown parameter");
+            assert!(message.starts_with(&beginning), "{message}");
             for (known, _) in &self.operation.parameters {
                 assert!(message.contains(known.as_str()), "{known}: {message}");
             }
@@ -200,8 +200,8 @@ impl Trial<'_> {
                 (400, "InvalidPayload"),
                 "{message}"
             );
-            let named = format!("{name}: unknown field");
-            assert!(message.starts_with(&named), "{message}");
+            let beginning = format!("{name}: unknown field");
+            assert!(message.starts_with(&beginning), "{message}");
             for known in fields.keys() {
                 assert!(message.contains(known.as_str()), "{known}: {message}");
             }
@@ -236,8 +236,8 @@ impl Trial<'_> {
         let path = self.path.clone();
         let (_, kind, message) = self.send(&body, &path, body.clone()).await;
         let place = if is_list { "[0]" } else { "" };
-        let named = format!("{name}{place}.colour: unknown field");
-        assert!(message.starts_with(&named), "{message}");
+        let beginning = format!("{name}{place}.colour: unknown field");
+        assert!(message.starts_with(&beginning), "{message}");
         assert_eq!(kind, "InvalidPayload");
     }
 
