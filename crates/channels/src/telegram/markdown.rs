@@ -169,7 +169,7 @@ impl Writer {
             }
             _ => "• ".to_owned(),
         };
-        self.rich.push(&"   ".repeat(depth));
+        self.rich.push(&"   ".repeat(depth.min(DEEPEST)));
         self.rich.push(&mark);
         self.marked = true;
     }
@@ -272,13 +272,17 @@ impl Writer {
         let columns = table.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = table.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            widest.min(WIDEST)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&widths);
             let padded: Vec<_> = cells
-                .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())))
+                .map(|(cell, width)| {
+                    let missing = width.saturating_sub(cell.chars().count());
+                    format!("{cell}{}", " ".repeat(missing))
+                })
                 .collect();
             padded.join(" | ").trim_end().to_owned()
         };
@@ -291,6 +295,11 @@ impl Writer {
         self.apart = true;
     }
 }
+
+/// Lists within more lists than these are not moved in any further, and columns that are wider are
+/// not filled up: white space may not grow with the square of what was written.
+const DEEPEST: usize = 8;
+const WIDEST: usize = 60;
 
 /// The language of a code block: the first word behind its fence.
 fn language(info: &str) -> String {
@@ -409,6 +418,28 @@ mod tests {
             html("> a\n> > b\n>\n> c\n\nd"),
             "<blockquote>a\n\nb\n\nc</blockquote>\n\nd"
         );
+    }
+
+    #[test]
+    fn what_is_shown_does_not_grow_with_the_square_of_what_is_written() {
+        let wide = "w".repeat(20_000);
+        let many = |text: &str| text.repeat(10_000);
+        for markdown in [
+            many("- ") + "x",
+            many("1. ") + "x",
+            format!("a|b\n-|-\n{wide}|x\n{}", many("y|z\n")),
+            format!("{}\n{}\n{}", many("|"), many("|-"), many("|\n")),
+            format!("[a]: http://ex.test/{wide}\n\n{}", many("[a]\n")),
+            format!("[a]: x{wide}\n\n{}", many("[a]\n")),
+        ] {
+            let shown = read(&markdown).text().len();
+            let start: String = markdown.chars().take(20).collect();
+            assert!(
+                shown < 60 * markdown.len(),
+                "{shown} of {}: {start}",
+                markdown.len()
+            );
+        }
     }
 
     #[test]

@@ -351,5 +351,6 @@ proptest! {
         let rich = markdown::read(&format!("{}x\nx", opening.repeat(depth)));
         prop_assert!(shown(&rich.html()).is_ok());
         prop_assert!(rich.text().contains('x'));
+        prop_assert!(rich.text().len() < 100 + 60 * depth);
     }
 }
