@@ -14,11 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use switchboard_model::Environment;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::crowd::Crowd;
 use super::io::Watched;
 use super::phase::{Overdue, Phase, Progress};
 use crate::limits::{HEAD_LIMIT, Limits};
@@ -31,7 +32,7 @@ pub(super) struct Connections {
     pub(super) limits: Limits,
     pub(super) stop: CancellationToken,
     /// Told when another connection needs the place.
-    pub(super) crowded: Arc<Notify>,
+    pub(super) crowd: Arc<Crowd>,
 }
 
 /// Why waiting for a connection ended.
@@ -71,7 +72,7 @@ impl Connections {
             .max_header_size(HEAD_LIMIT)
             .serve_connection(TokioIo::new(io), service);
         let mut connection = pin!(connection);
-        let mut crowded = pin!(self.crowded.notified());
+        let mut crowded = pin!(self.crowd.asked());
         let mut stopping = false;
         let mut timer = pin!(sleep_until(Instant::now() + self.limits.idle));
         loop {
@@ -113,11 +114,11 @@ impl Connections {
                     }
                 }
                 () = &mut crowded => {
-                    if progress.makes_way() {
+                    crowded.set(self.crowd.asked());
+                    if progress.makes_way() && self.crowd.may_go() {
                         progress.step(Phase::Head, Phase::Late);
                         return;
                     }
-                    crowded.set(self.crowded.notified());
                 }
                 () = &mut timer, if armed.is_some() => {}
             }

@@ -5,13 +5,14 @@
 //! that a stop ends what waits for a request at once and everything else within the time its caller
 //! gives it.
 //!
-//! A connection too many makes those close that lie idle, or whose head is slow to come. If none does, it is answered 503 rather
-//! than left in the system's queue: a proxy or a monitor hears at once what is the matter.
+//! A connection too many makes one that lies idle close, or one that is slow to ask. If none does, it
+//! is answered 503 rather than left in the system's queue: a proxy or a monitor hears at once what is the matter.
 //!
 //! What never happens here: a look at what a request says. Routes and their limits are in
 //! [`crate::layered`].
 
 mod connection;
+mod crowd;
 mod io;
 mod phase;
 
@@ -22,11 +23,12 @@ use axum::Router;
 use switchboard_model::Environment;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connections;
+use self::crowd::Crowd;
 use crate::error::{self, ApiError};
 use crate::limits::Limits;
 
@@ -55,12 +57,12 @@ pub async fn serve(
         env: env.clone(),
         limits,
         stop: stop.clone(),
-        crowded: Arc::new(Notify::new()),
+        crowd: Arc::default(),
     };
     let mut open = JoinSet::new();
     let mut door = Door {
         places,
-        crowded: Arc::clone(&connections.crowded),
+        crowd: Arc::clone(&connections.crowd),
         refusals: Arc::new(Semaphore::new(REFUSALS)),
         is_full: false,
         env,
@@ -102,7 +104,7 @@ pub async fn serve(
 /// Who gets in.
 struct Door {
     places: Arc<Semaphore>,
-    crowded: Arc<Notify>,
+    crowd: Arc<Crowd>,
     refusals: Arc<Semaphore>,
     /// The last one was refused.
     is_full: bool,
@@ -116,10 +118,12 @@ impl Door {
             self.is_full = false;
             return Some(place);
         }
-        self.crowded.notify_waiters();
+        self.crowd.ask();
         let patience = if self.is_full { NO_PATIENCE } else { PATIENCE };
         let place = Arc::clone(&self.places).acquire_owned();
-        tokio::time::timeout(patience, place).await.ok()?.ok()
+        let place = tokio::time::timeout(patience, place).await;
+        self.crowd.settle();
+        place.ok()?.ok()
     }
 
     fn refuse(&mut self, stream: TcpStream) {

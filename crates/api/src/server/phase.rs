@@ -68,8 +68,7 @@ impl Progress {
         matches!(self.phase(), Phase::Idle | Phase::Head)
     }
 
-    /// Whether another connection may have its place: nothing is asked here, or whoever asks takes
-    /// longer for a head than anybody needs who means to ask.
+    /// Whether it is the one to end when another connection needs a place.
     pub(super) fn makes_way(&self) -> bool {
         self.with(|inner| match inner.phase {
             Phase::Idle => true,
@@ -118,7 +117,7 @@ impl Progress {
     }
 }
 
-/// How long a head may take while others wait for a connection.
+/// How long a head may take to come while others need the place.
 const SLOW_HEAD: Duration = Duration::from_secs(2);
 
 /// How long what is still sent after a refusal is read, so that its sender gets to read it.

@@ -343,13 +343,47 @@ async fn a_connection_too_many_takes_the_place_of_an_idle_one_or_is_refused() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_slow_to_come_makes_way() {
+async fn one_connection_too_many_ends_no_more_than_one() {
+    let limits = Limits {
+        connections: 3,
+        ..PATIENT
+    };
+    let served = Served::new(limits).await;
+    let get = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        let mut stream = served.send(get).await;
+        until(&mut stream, "\"ok\"").await;
+        idle.push(stream);
+    }
+    let mut fourth = served.send(get).await;
+    until(&mut fourth, "\"ok\"").await;
+    tokio::time::sleep(SHORT).await;
+    let mut ended = 0;
+    for stream in &idle {
+        match stream.try_read(&mut [0]) {
+            Ok(size) => {
+                assert_eq!(size, 0);
+                ended += 1;
+            }
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+        }
+    }
+    assert_eq!(ended, 1);
+    drop((idle, fourth));
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn who_is_slow_to_ask_makes_way() {
     let limits = Limits {
         connections: 1,
         ..PATIENT
     };
     let served = Served::new(limits).await;
-    let mut slow = served.send("GET /healthz HTTP/1.1\r\nhost: ").await;
+    let get = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut slow = served.send(&get[..20]).await;
+    refusal(&rest(&mut served.send(get).await).await, 503, "Internal");
     within(served_again(&served)).await;
     refusal(&rest(&mut slow).await, 408, "OperationTimeout");
     served.stopped().await;
