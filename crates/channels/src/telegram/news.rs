@@ -168,7 +168,7 @@ fn membership(
         tags: Tags::new(),
         joined: Vec::new(),
         left: Vec::new(),
-        at: happening.date.unwrap_or_default(),
+        at: happening.date?,
     };
     if event.kind == "my_chat_member" {
         news.tags.insert(BOT_STATUS, &member.status);

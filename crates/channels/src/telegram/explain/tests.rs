@@ -204,7 +204,7 @@ async fn what_is_said_of_events_presses_and_what_cannot_be_understood_is_what_is
     let long = json!({ "business_connection_id": "x".repeat(600) });
     let said = check(&bench, &account, &message(77, &long)).await;
     assert!(
-        has(&said, "refused:") && said.event == "telegram:unknown",
+        has(&said, "not understood:") && said.event == "telegram:unknown",
         "{said:?}"
     );
 }

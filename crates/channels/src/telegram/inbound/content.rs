@@ -293,8 +293,11 @@ impl<'a> Content<'a> {
         if let Some(origin) = &self.forward_origin {
             origin.tags(tags);
         }
-        if let Some((command, rest)) = self.command() {
+        if let Some((command, bot, rest)) = self.command() {
             tags.insert("command", command);
+            if let Some(bot) = bot {
+                tags.insert("commandBot", bot);
+            }
             if !rest.is_empty() {
                 let kept: String = rest.chars().take(Tags::VALUE_LIMIT).collect();
                 tags.insert("commandPayload", kept);
@@ -302,16 +305,16 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// `/start ref-7` as `start` and `ref-7`. In groups a command may name its bot.
-    fn command(&self) -> Option<(&str, &str)> {
+    /// `/start ref-7` as `start` and `ref-7`; in groups a command may name its bot, `/start@name_bot`.
+    fn command(&self) -> Option<(&str, Option<&str>, &str)> {
         let text = self.text.as_deref()?.strip_prefix('/')?;
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let name = word.split('@').next()?;
-        let is_name = (1..=32).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        is_name.then_some((name, rest.trim()))
+        let is_name = |name: &str| {
+            let mut bytes = name.bytes();
+            (1..=32).contains(&name.len()) && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let (name, bot) = word.split_once('@').unwrap_or((word, ""));
+        is_name(name).then_some((name, Some(bot).filter(|bot| is_name(bot)), rest.trim()))
     }
 }
 

@@ -109,6 +109,12 @@ fn a_service_message_tells_the_same_and_never_of_the_bot_itself() {
     ] {
         assert_eq!(event(&update).news, None, "{update}");
     }
+    let mut undated = changed(
+        "chat_member",
+        &json!({ "status": "member", "user": person(5) }),
+    );
+    undated["chat_member"]["date"] = "yesterday".into();
+    assert_eq!(event(&undated).news, None);
     let itself = json!({ "status": "member", "user": bot() });
     let itself = event(&changed("chat_member", &itself));
     assert_eq!(came_and_went(&itself), (ids([]), ids([])));

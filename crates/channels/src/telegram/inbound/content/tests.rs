@@ -198,7 +198,23 @@ fn commands_quotes_and_forwards_are_tags() {
         ),
         (
             "/help@sb_case_bot now  ",
-            vec![("command", "help"), ("commandPayload", "now")],
+            vec![
+                ("command", "help"),
+                ("commandBot", "sb_case_bot"),
+                ("commandPayload", "now"),
+            ],
+        ),
+        (
+            "/help@a b",
+            vec![
+                ("command", "help"),
+                ("commandBot", "a"),
+                ("commandPayload", "b"),
+            ],
+        ),
+        (
+            "/help@ b",
+            vec![("command", "help"), ("commandPayload", "b")],
         ),
         ("/", vec![]),
         ("/не", vec![]),
