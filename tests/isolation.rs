@@ -135,14 +135,13 @@ async fn mine(api: &Api) -> Mine {
     } else {
         "channel"
     };
-    let body = json!({
-        "channel": channel, "integrationName": alias, "tags": {}, "name": "mine",
-        "status": "listening",
-    });
+    let body = json!({ "channel": channel, "integrationName": alias, "tags": {} });
     let made = api.post("/v1/chat/conversations", &body).await;
     let conversation = id(&made.created("conversation"));
+    let body = json!({ "tags": {}, "name": "mine" });
     let user = id(&api.post("/v1/chat/users", &body).await.created("user"));
     let workflow = if is_bot {
+        let body = json!({ "name": "mine", "status": "listening" });
         let made = api.post("/v1/chat/workflows", &body).await;
         Some(id(&made.created("workflow")))
     } else {

@@ -151,7 +151,7 @@ impl Owned {
             "conversationId" => &self.conversation,
             "userId" | "participantIds" => &self.user,
             "messageId" => &self.message,
-            "workflowId" | "parentWorkflowId" => &self.workflow,
+            "workflowId" | "parentWorkflowId" | "currentTaskId" => &self.workflow,
             "eventId" => &self.event,
             _ => return None,
         })

@@ -79,8 +79,9 @@ pub(super) fn recipe(operation: &str, theirs: &Owned, mine: &Mine) -> Option<Vec
             })
             .collect(),
 
-        "createConversation" | "getOrCreateConversation" | "createUser" | "getOrCreateUser" => {
-            vec![body(identify)]
+        "createConversation" | "getOrCreateConversation" => vec![body(identify)],
+        "createUser" | "getOrCreateUser" => {
+            vec![body(json!({ "tags": tags, "discriminateByTags": ["id"] }))]
         }
         "getConversation" | "deleteConversation" | "listParticipants" => {
             vec![at(&theirs.conversation)]

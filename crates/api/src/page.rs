@@ -140,11 +140,9 @@ fn size(query: &Query) -> Result<usize> {
                 .filter(|size| (1..=MAX_SIZE).contains(size))
         })
     };
-    let limit = match read("pageSize")? {
-        Some(limit) => Some(limit),
-        None => read("limit")?,
-    };
-    Ok(limit.unwrap_or(DEFAULT_SIZE))
+    // Both are read, so that neither can be wrong unnoticed.
+    let (size, limit) = (read("pageSize")?, read("limit")?);
+    Ok(size.or(limit).unwrap_or(DEFAULT_SIZE))
 }
 
 fn letter(order: (SortField, SortOrder)) -> u8 {

@@ -172,6 +172,7 @@ async fn a_query_that_cannot_be_read_is_named() {
         ("/conversations?nextToken=abc", "nextToken"),
         ("/conversations?pageSize=0", "pageSize"),
         ("/conversations?pageSize=101", "pageSize"),
+        ("/conversations?pageSize=5&limit=x", "limit"),
         ("/conversations?limit=many", "limit"),
         ("/conversations?sortField=name", "sortField"),
         ("/conversations?sortDirection=up", "sortDirection"),
