@@ -73,8 +73,8 @@ def before_call(context, case, kwargs):
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     """What no schema can say: an empty parameter is one that is left out, and a body of white space
-    is none. And what says of itself
-    that nothing in it is wrong, or was made right above, is no wrong request."""
+    is none. And what says of itself that nothing in it is wrong, or was made right above, is no wrong
+    request."""
     if type(failure).__name__ != "AcceptedNegativeData":
         return True
     empty = any(value in ("", [], [""]) for value in (case.query or {}).values())
