@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::limits::{HEAD_LIMIT, URI_LIMIT};
 
 /// Why a request was not done. As a response it is a status and an extension, which
-/// [`crate::layered`] turns into the body.
+/// [`crate::layers::layered`] turns into the body.
 #[derive(Debug, Clone)]
 pub struct ApiError(Cause);
 

@@ -22,6 +22,7 @@ use tracing::Instrument;
 
 use crate::error::{self, ApiError};
 use crate::limits::{Limits, URI_LIMIT};
+use crate::unknown::Parameters;
 
 /// How much of an unwanted body is read, in bytes, so that its sender gets to read the answer.
 const DRAIN_LIMIT: usize = 64 << 20;
@@ -31,23 +32,37 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Routes with everything that holds for all of them. [`ApiError`]s become bodies here.
 ///
 /// One layer, since each further one would copy the whole of what it wraps for each request.
-pub fn layered(routes: Router, env: Environment, limits: Limits) -> Router {
-    routes.layer(middleware::from_fn_with_state((env, limits), answer))
+pub(crate) fn layered(
+    routes: Router,
+    env: Environment,
+    limits: Limits,
+    parameters: Parameters,
+) -> Router {
+    let rules = Rules {
+        env,
+        limits,
+        parameters: Arc::new(parameters),
+    };
+    routes.layer(middleware::from_fn_with_state(rules, answer))
+}
+
+/// What holds for all routes.
+#[derive(Clone)]
+struct Rules {
+    env: Environment,
+    limits: Limits,
+    parameters: Arc<Parameters>,
 }
 
 /// The span names the route, not the path: the path of a webhook is a secret.
-async fn answer(
-    State((env, limits)): State<(Environment, Limits)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn answer(State(rules): State<Rules>, request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!("request", method = %request.method(), route);
     let answering = async {
-        let response = error::render(&env, within(request, next, limits).await);
+        let response = error::render(&rules.env, within(request, next, &rules).await);
         tracing::debug!(status = response.status().as_u16(), "answered");
         response
     };
@@ -59,18 +74,21 @@ async fn answer(
 }
 
 /// The answer, if the request's head is as it must be.
-async fn within(request: Request, next: Next, limits: Limits) -> Response {
+async fn within(request: Request, next: Next, rules: &Rules) -> Response {
     let uri = request.uri();
     let length = uri.path_and_query().map_or(0, |both| both.as_str().len());
     if length > URI_LIMIT {
         return ApiError::long_uri().into_response();
     }
-    drained(request, next, limits).await
+    drained(request, next, rules).await
 }
 
 /// What the handler answers; in its place, that it panicked or took too long.
-async fn guarded(request: Request, next: Next, limit: Duration) -> Response {
-    let handled = tokio::time::timeout(limit, next.run(request));
+async fn guarded(mut request: Request, next: Next, rules: &Rules) -> Response {
+    if let Err(error) = rules.parameters.refuse(&mut request) {
+        return ApiError::from(error).into_response();
+    }
+    let handled = tokio::time::timeout(rules.limits.request, next.run(request));
     // Nothing that a handler holds is looked at after it panicked, but for what is behind a lock.
     match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(response)) => response,
@@ -94,9 +112,10 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Reads what a handler left of its body and throws it away. Without, the connection would be
 /// closed under a client that still sends, and it would see a broken pipe instead of the answer.
-async fn drained(request: Request, next: Next, limits: Limits) -> Response {
+async fn drained(request: Request, next: Next, rules: &Rules) -> Response {
+    let limits = rules.limits;
     if request.body().is_end_stream() {
-        return guarded(request, next, limits.request).await;
+        return guarded(request, next, rules).await;
     }
     let (parts, body) = request.into_parts();
     let waits = waits_for_continue(&parts.headers);
@@ -110,7 +129,7 @@ async fn drained(request: Request, next: Next, limits: Limits) -> Response {
         rest: Arc::clone(&rest),
     };
     let request = Request::from_parts(parts, Body::from_stream(lent));
-    let mut response = guarded(request, next, limits.request).await;
+    let mut response = guarded(request, next, rules).await;
 
     let Rest {
         body,

@@ -44,7 +44,6 @@ use switchboard_integration::Explain;
 pub use actions::ActionRegistry;
 pub use files::FileSources;
 pub use health::Readiness;
-pub use layers::layered;
 pub use limits::{HEAD_LIMIT, Limits, URI_LIMIT};
 pub use openapi::document;
 pub use server::serve;
@@ -74,8 +73,9 @@ pub struct Api {
 /// All public routes, with their layers.
 pub fn router(api: Api) -> Router {
     let (env, limits) = (api.engine.env().clone(), api.limits);
+    let (operations, parameters) = runtime::router(api.engine.clone(), api.actions.clone());
     let routes = Router::new()
-        .merge(runtime::router(api.engine.clone(), api.actions.clone()))
+        .merge(operations)
         .nest(
             "/v1/switchboard",
             explain::router(api.engine.clone(), Arc::clone(&api.explain)),
@@ -86,7 +86,7 @@ pub fn router(api: Api) -> Router {
         .merge(health::router(api))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method);
-    layered(routes, env, limits)
+    layers::layered(routes, env, limits, parameters)
 }
 
 async fn no_route(request: Request) -> ApiError {

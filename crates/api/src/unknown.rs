@@ -5,18 +5,14 @@
 //! lacks.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
-use axum::middleware::Next;
-use axum::response::Response;
 use switchboard_model::near::nearest;
 use switchboard_model::{Error, Result};
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::error::ApiError;
 use crate::query::Query;
 
 /// What begins the parameters of a filter by tags.
@@ -51,6 +47,7 @@ pub(crate) fn said(text: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 /// The names of the parameters of every operation, by path.
+#[derive(Default)]
 pub(crate) struct Parameters(HashMap<String, Vec<(Method, Vec<String>)>>);
 
 impl Parameters {
@@ -75,16 +72,26 @@ impl Parameters {
         )
     }
 
-    /// The names that a request may have; nothing if it is for no operation.
-    fn find(&self, path: &str, method: &Method) -> Option<&[String]> {
-        let method = if method == Method::HEAD {
-            &Method::GET
-        } else {
-            method
+    /// Refuses parameters that the operation of a request does not have. What was read is kept for the
+    /// operation. A request for none of them is let through.
+    pub(crate) fn refuse(&self, request: &mut Request) -> Result<()> {
+        let Some(raw) = request.uri().query().filter(|raw| !raw.is_empty()) else {
+            return Ok(());
         };
-        let operations = self.0.get(path)?;
-        let found = operations.iter().find(|(other, _)| other == method)?;
-        Some(&found.1)
+        let path = request.extensions().get::<MatchedPath>();
+        let Some(operations) = path.and_then(|path| self.0.get(path.as_str())) else {
+            return Ok(());
+        };
+        let query = Query::parse(raw)?;
+        let method = match request.method() {
+            &Method::HEAD => &Method::GET,
+            method => method,
+        };
+        if let Some((_, known)) = operations.iter().find(|(other, _)| other == method) {
+            check(&query, known)?;
+        }
+        request.extensions_mut().insert(query);
+        Ok(())
     }
 }
 
@@ -117,24 +124,6 @@ fn check(query: &Query, known: &[String]) -> Result<()> {
             })
         }
     }
-}
-
-/// Refuses parameters that the operation does not have. What was read is kept for the operation.
-pub(crate) async fn refuse(
-    State(parameters): State<Arc<Parameters>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    if let Some(raw) = request.uri().query().filter(|raw| !raw.is_empty()) {
-        let query = Query::parse(raw)?;
-        let path = request.extensions().get::<MatchedPath>();
-        if let Some(known) = path.and_then(|path| parameters.find(path.as_str(), request.method()))
-        {
-            check(&query, known)?;
-        }
-        request.extensions_mut().insert(query);
-    }
-    Ok(next.run(request).await)
 }
 
 #[cfg(test)]

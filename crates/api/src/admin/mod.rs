@@ -30,7 +30,9 @@ use switchboard_integration::{Explain, Replay};
 use switchboard_model::{BotId, Error, Integration, Kind, Result};
 
 use crate::error::ApiError;
+use crate::layers::layered;
 use crate::limits::Limits;
+use crate::unknown::Parameters;
 
 pub use doctor::{Check, Doctor, Verdict};
 
@@ -111,7 +113,8 @@ pub fn router(admin: Admin) -> Router {
         .method_not_allowed_fallback(crate::no_method)
         .layer(middleware::from_fn_with_state(admin.clone(), admit))
         .with_state(admin);
-    crate::layered(Router::new().nest("/local", routes), env, limits)
+    let routes = Router::new().nest("/local", routes);
+    layered(routes, env, limits, Parameters::default())
 }
 
 async fn admit(State(admin): State<Admin>, request: Request, next: Next) -> Response {

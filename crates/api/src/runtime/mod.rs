@@ -12,9 +12,7 @@ mod tags;
 mod users;
 mod workflows;
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, middleware};
+use axum::{Extension, Router};
 use serde::Serialize;
 use switchboard_engine::Engine;
 use utoipa::ToSchema;
@@ -23,7 +21,7 @@ use utoipa_axum::routes;
 
 use crate::actions::ActionRegistry;
 use crate::error::ApiError;
-use crate::unknown;
+use crate::unknown::Parameters;
 
 /// The answer of an operation that has nothing to tell: `{}`, as clients insist on an object.
 #[derive(Serialize, ToSchema)]
@@ -70,11 +68,8 @@ pub(crate) fn operations(actions: ActionRegistry) -> OpenApiRouter<Engine> {
     OpenApiRouter::default().nest("/v1/chat", operations)
 }
 
-/// Its routes.
-pub(crate) fn router<S>(engine: Engine, actions: ActionRegistry) -> Router<S> {
+/// Its routes, and the parameters that they have.
+pub(crate) fn router<S>(engine: Engine, actions: ActionRegistry) -> (Router<S>, Parameters) {
     let (routes, document) = operations(actions).split_for_parts();
-    let parameters = Arc::new(unknown::Parameters::of(&document));
-    routes
-        .route_layer(middleware::from_fn_with_state(parameters, unknown::refuse))
-        .with_state(engine)
+    (routes.with_state(engine), Parameters::of(&document))
 }

@@ -9,7 +9,7 @@
 //! is answered 503 rather than left in the system's queue: a proxy or a monitor hears at once what is the matter.
 //!
 //! What never happens here: a look at what a request says. Routes and their limits are in
-//! [`crate::layered`].
+//! [`crate::layers::layered`].
 
 mod connection;
 mod crowd;
