@@ -13,7 +13,7 @@ use crate::conversation::{self, Scope};
 use crate::failure::Done;
 use crate::ingest::{Intake, scoped};
 use crate::rows::{self, ConversationRow, Numbered};
-use crate::tags::{CONVERSATIONS, MESSAGES, Surplus, digest, without_identity};
+use crate::tags::{CONVERSATIONS, MESSAGES, digest, without_identity};
 use crate::writer::Tx;
 use crate::{message, participant, user};
 
@@ -167,8 +167,7 @@ impl Intake<'_> {
         let scope = self.scope(&news.chat.channel);
         if !news.tags.is_empty() {
             for mut row in all(connection, scope, &news.chat)? {
-                let (none, leave) = (Tags::new(), Surplus::LeaveOut);
-                conversation::merge(connection, &mut row, &none, &news.tags, leave, self.now())?;
+                conversation::note(connection, &mut row, &news.tags, self.now())?;
             }
         }
         if news.left.is_empty() && news.joined.is_empty() {
@@ -182,11 +181,10 @@ impl Intake<'_> {
                 leave(connection, scope, &news.chat, own.as_ref(), user)?;
             }
         }
-        for joined in own
-            .iter()
-            .flat_map(|own| news.joined.iter().map(move |who| (own, who)))
-        {
-            let (own, who) = joined;
+        let Some(own) = own else {
+            return Ok(());
+        };
+        for who in &news.joined {
             let (user, _) = self.sender(connection, who)?;
             if self.is_last_word(connection, news, user.id)? {
                 participant::join(connection, own.id, user.id)?;

@@ -167,6 +167,16 @@ pub(crate) fn merge(
     Ok(())
 }
 
+/// Adds what fits of tags that something tells of a found conversation, under no name of its own.
+pub(crate) fn note(
+    connection: &Connection,
+    row: &mut ConversationRow,
+    tags: &Tags,
+    now: Timestamp,
+) -> Done<()> {
+    merge(connection, row, &Tags::new(), tags, Surplus::LeaveOut, now)
+}
+
 /// What `tags` say that a found conversation does not have yet. What it is known by stays as it is:
 /// someone who comes by an old name must not bring the old name back.
 fn news(row: &ConversationRow, identity: &Tags, tags: &Tags) -> TagPatch {

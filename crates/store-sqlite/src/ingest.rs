@@ -247,8 +247,7 @@ impl Intake<'_> {
         if let Some(row) = &mut found
             && row.value.tags.contains(&thread.identity)
         {
-            let (none, leave) = (Tags::new(), Surplus::LeaveOut);
-            conversation::merge(tx.connection, row, &none, &new.tags, leave, self.batch.now)?;
+            conversation::note(tx.connection, row, &new.tags, self.batch.now)?;
         }
         Ok(found)
     }
@@ -313,8 +312,7 @@ impl Intake<'_> {
         if let Some(id) = thread.known {
             let mut row = self.known_conversation(connection, id)?;
             // An empty value takes a tag away.
-            let (none, tags) = (Tags::new(), &thread.tags);
-            conversation::merge(connection, &mut row, &none, tags, Surplus::LeaveOut, now)?;
+            conversation::note(connection, &mut row, &thread.tags, now)?;
             return Ok((row, false));
         }
         if thread.identity.is_empty() {
@@ -332,8 +330,7 @@ impl Intake<'_> {
         let is_open = |(name, _): &(&str, &str)| row.value.tags.get(name).is_none();
         let defaults: Tags = thread.defaults.iter().filter(is_open).collect();
         if !defaults.is_empty() {
-            let (none, leave) = (Tags::new(), Surplus::LeaveOut);
-            conversation::merge(connection, &mut row, &none, &defaults, leave, now)?;
+            conversation::note(connection, &mut row, &defaults, now)?;
         }
         Ok((row, created))
     }

@@ -417,12 +417,12 @@ fn update(
         return Ok(None);
     };
     Surplus::Refuse.merge(&mut message.value.tags.clone(), &update.tags)?;
-    let before = message.value.payload.clone();
-    let delivery = update.delivery;
+    let says_more = |payload: &Json| *payload != message.value.payload;
+    let told = update
+        .delivery
+        .filter(|_| update.payload.as_ref().is_some_and(says_more));
     let message = change(tx, message, update, now)?;
-    if let Some(delivery) = delivery
-        && message.value.payload != before
-    {
+    if let Some(delivery) = told {
         outbox::change::edited(tx, message.id, delivery, now)?;
     }
     Ok(Some(message.value))
