@@ -13,8 +13,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use switchboard_engine::access::Install;
 use switchboard_engine::{Condition, Engine, Vault};
-use switchboard_model::testing::ManualClock;
-use switchboard_model::{Event, Integration};
+use switchboard_model::testing::{self, ManualClock};
+use switchboard_model::{
+    ConversationId, Direction, Event, Integration, Json, Message, MessageId, Tags, Timestamp,
+    UserId,
+};
 use switchboard_store::{EventFilter, PageRequest};
 use switchboard_store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -255,6 +258,26 @@ pub(super) fn links() -> Links {
         base: "http://127.0.0.1:4000".to_owned(),
         integration: "int_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
         vault: Vault::new(&[0; 32]).unwrap(),
+    }
+}
+
+/// A message that a bot sends.
+pub(super) fn outgoing(kind: &str, payload: &Value) -> Message {
+    let (env, _clock) = testing::environment(1);
+    let at = Timestamp::default();
+    Message {
+        id: MessageId::new(env.ulid()),
+        conversation: ConversationId::new(env.ulid()),
+        user: UserId::new(env.ulid()),
+        direction: Direction::Outgoing,
+        kind: kind.to_owned(),
+        payload: Json::from_serialize(payload).unwrap(),
+        tags: Tags::new(),
+        synthetic: false,
+        seq: 1,
+        created_at: at,
+        updated_at: at,
+        delivery: None,
     }
 }
 

@@ -14,6 +14,7 @@ use switchboard_model::Tags;
 use super::account::Account;
 use super::answer::{Verdict, judge, sent_tags};
 use super::client::Answer;
+use super::outbound::Changes;
 use super::outbound::note::Note;
 use super::outbound::plan::{Call, Plan};
 
@@ -94,7 +95,7 @@ impl Account {
             <[Call; 1]>::try_from(plan.calls).map_err(|_| permanent(ONE_MESSAGE.to_owned()))?;
         self.claim_query(outgoing, &own).await?;
         let answered = self.ask(query, call, lease).await;
-        let (call, id, mut tags) = match answered {
+        let (call, id, changes) = match answered {
             Ok(answered) => answered,
             Err(outcome @ SendOutcome::Unknown { .. }) => return Err(outcome),
             Err(outcome) => {
@@ -110,9 +111,8 @@ impl Account {
             .map_err(|error| SendOutcome::Unknown {
                 error: format!("it was answered, but that could not be recorded: {error}"),
             })?;
-        for (name, value) in sent_tags(&[id]) {
-            tags.insert(name, value);
-        }
+        let mut tags = sent_tags(&[id]);
+        changes.mark(&mut tags);
         Ok(tags)
     }
 
@@ -138,22 +138,22 @@ impl Account {
         })
     }
 
-    /// Asks Telegram until it takes the answer in some form: what was taken, its id, and tags.
+    /// Asks Telegram until it takes the answer in some form: what was taken, its id, and in which form.
     async fn ask(
         &self,
         query: &str,
         mut call: Call,
         lease: Lease,
-    ) -> Result<(Call, String, Tags), SendOutcome> {
+    ) -> Result<(Call, String, Changes), SendOutcome> {
         let permanent = |error: String| SendOutcome::Permanent { error };
-        let mut tags = Tags::new();
+        let mut changes = Changes::default();
         loop {
             let Some(result) = result(&call) else {
                 let instead = call.instead.take().ok_or_else(|| {
                     permanent("this cannot be an answer to a guest message".to_owned())
                 })?;
                 call = *instead;
-                tags.insert("file", "sent as a link");
+                changes.link = true;
                 continue;
             };
             let limit = self.time_limit(lease).ok_or_else(|| SendOutcome::Retry {
@@ -171,17 +171,17 @@ impl Account {
             match judge(answer) {
                 Verdict::Taken(_) => {
                     let id = id.map(|sent| sent.inline_message_id).unwrap_or_default();
-                    return Ok((call, id, tags));
+                    return Ok((call, id, changes));
                 }
                 Verdict::Plainly(error) => {
-                    let plain = call.plain.take().ok_or_else(|| permanent(error))?;
-                    call.parameters.remove("parse_mode");
-                    call.parameters.insert(plain.0.to_owned(), plain.1.into());
-                    tags.insert("formatting", "refused");
+                    if !call.strip() {
+                        return Err(permanent(error));
+                    }
+                    changes.plain = true;
                 }
                 Verdict::WithoutFile(error) => {
                     call = *call.instead.take().ok_or_else(|| permanent(error))?;
-                    tags.insert("file", "sent as a link");
+                    changes.link = true;
                 }
                 Verdict::Moot => {
                     return Err(permanent(

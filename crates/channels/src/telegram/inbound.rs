@@ -21,7 +21,7 @@ use super::CHANNEL;
 use super::files::Links;
 use super::guest;
 use super::people::{actor, asker, sender};
-use super::thread::{Thread, Topic};
+use super::thread::{Thread, Topic, describe};
 use super::types::{Chat, Happening, Message, Query};
 use super::{news, once};
 use content::{Content, clean};
@@ -341,12 +341,7 @@ fn said(
     // 0 is no identity: a message that is sent later, or seen by one person only.
     let numbered = message.message_id != 0;
     let mut tags = Tags::new().with("chatId", message.chat.id.to_string());
-    if numbered {
-        tags.insert("id", message.message_id.to_string());
-    }
-    if let Some(date) = message.date.filter(|date| *date > 0) {
-        tags.insert("date", date.to_string());
-    }
+    number_and_date(message, &mut tags);
     if let Some(replied) = &message.reply_to_message {
         tags.insert("replyTo", replied.message_id.to_string());
     }
@@ -370,6 +365,16 @@ fn said(
     }
 }
 
+/// Which message of its chat it is, and when it was said.
+fn number_and_date(message: &Message, tags: &mut Tags) {
+    if message.message_id != 0 {
+        tags.insert("id", message.message_id.to_string());
+    }
+    if let Some(date) = message.date.filter(|date| *date > 0) {
+        tags.insert("date", date.to_string());
+    }
+}
+
 /// A guest message: a conversation of its own, since its chat need not be the bot's chat of that id.
 /// None where it says nothing, or nothing could answer it.
 fn asked(account: &str, message: &Message, content: &Content<'_>, links: &Links) -> Option<Update> {
@@ -386,19 +391,9 @@ fn asked(account: &str, message: &Message, content: &Content<'_>, links: &Links)
         name: None,
     });
     let mut place = Tags::new().with(guest::QUERY, query);
-    if let Some(kind) = &message.chat.kind {
-        place.insert("chatType", kind);
-    }
-    if let Some(title) = &message.chat.title {
-        place.insert("chatTitle", title);
-    }
+    describe(&message.chat, &mut place);
     let mut tags = Tags::new().with(guest::QUERY, query);
-    if message.message_id != 0 {
-        tags.insert("id", message.message_id.to_string());
-    }
-    if let Some(date) = message.date.filter(|date| *date > 0) {
-        tags.insert("date", date.to_string());
-    }
+    number_and_date(message, &mut tags);
     content.tags(&mut tags);
     Some(Update {
         once: once::guest(account, query),

@@ -34,13 +34,30 @@ use plan::{Call, Plan};
 /// With less time than this on the lease nothing is begun.
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
-/// How often what was sent had to be said in another way, for the message's tags.
+/// Whether what was sent had to be said in another way, for the message's tags.
 #[derive(Default)]
-struct Changes {
+pub(super) struct Changes {
     /// Telegram could not parse the formatting.
-    plain: bool,
+    pub(super) plain: bool,
     /// Telegram could not get a file: its address went out.
-    link: bool,
+    pub(super) link: bool,
+}
+
+impl Changes {
+    /// The tags of which each says that something was so, and whether it was.
+    pub(super) fn tags(&self) -> [(&'static str, &'static str, bool); 2] {
+        [
+            ("formatting", "refused", self.plain),
+            ("file", "sent as a link", self.link),
+        ]
+    }
+
+    /// Those that say so.
+    pub(super) fn mark(&self, tags: &mut Tags) {
+        for (name, value, _) in self.tags().into_iter().filter(|(.., is)| *is) {
+            tags.insert(name, value);
+        }
+    }
 }
 
 /// One try of one message.
@@ -155,34 +172,48 @@ impl Account {
             if part == 0 {
                 reply(&outgoing.message.tags, &mut call.parameters);
             }
-            let sent = self
-                .send_part(&thread, call.clone(), this, &mut changes)
-                .await;
-            let sent = match sent {
-                Err(Stop::Moved(chat)) => {
-                    self.follow(outgoing, &mut thread, chat).await?;
-                    self.send_part(&thread, call, this, &mut changes).await
-                }
-                sent => sent,
-            };
-            let sent = self.note(&thread, part, &sent.map_err(Stop::outcome)?);
-            ids.push(sent.external_id.clone());
-            parts
-                .record(sent)
-                .await
-                .map_err(|error| SendOutcome::Uncertain {
-                    error: format!("part {} was sent, but not recorded: {error}", part + 1),
-                })?;
+            let sent = self.send_next(
+                outgoing,
+                &mut thread,
+                (part, call),
+                (parts, this),
+                &mut changes,
+            );
+            ids.push(sent.await?);
         }
         ids.retain(|id| !id.is_empty());
         let mut tags = sent_tags(&ids);
-        if changes.plain {
-            tags.insert("formatting", "refused");
-        }
-        if changes.link {
-            tags.insert("file", "sent as a link");
-        }
+        changes.mark(&mut tags);
         Ok(tags)
+    }
+
+    /// Sends one part, also to where the chat has moved, and records it. Gives Telegram's number of
+    /// it, which is empty if it said none.
+    async fn send_next(
+        &self,
+        outgoing: &Outgoing,
+        thread: &mut Thread,
+        (part, call): (u32, Call),
+        (parts, this): (&dyn Parts, Try),
+        changes: &mut Changes,
+    ) -> Result<String, SendOutcome> {
+        let sent = self.send_part(thread, call.clone(), this, changes).await;
+        let sent = match sent {
+            Err(Stop::Moved(chat)) => {
+                self.follow(outgoing, thread, chat).await?;
+                self.send_part(thread, call, this, changes).await
+            }
+            sent => sent,
+        };
+        let sent = self.note(thread, part, &sent.map_err(Stop::outcome)?);
+        let id = sent.external_id.clone();
+        parts
+            .record(sent)
+            .await
+            .map_err(|error| SendOutcome::Uncertain {
+                error: format!("part {} was sent, but not recorded: {error}", part + 1),
+            })?;
+        Ok(id)
     }
 
     /// Sends one part, or tells how the try ends. What Telegram refuses for its form goes out once
@@ -211,11 +242,9 @@ impl Account {
                     }
                 }
                 Verdict::Plainly(error) => {
-                    let Some((field, text)) = call.plain.take() else {
+                    if !call.strip() {
                         return Err(Stop::Over(SendOutcome::Permanent { error }));
-                    };
-                    call.parameters.remove("parse_mode");
-                    call.parameters.insert(field.to_owned(), text.into());
+                    }
                     changes.plain = true;
                 }
                 Verdict::WithoutFile(error) => {

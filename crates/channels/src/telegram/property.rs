@@ -6,11 +6,9 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use switchboard_engine::UpdateContent;
-use switchboard_model::{
-    ConversationId, Direction, Json, Message, MessageId, Tags, Timestamp, UserId, ids::Ulid,
-};
+use switchboard_model::Tags;
 
-use super::fixture::links;
+use super::fixture::{links, outgoing};
 use super::inbound;
 use super::markdown;
 use super::outbound::plan::Plan;
@@ -207,23 +205,6 @@ fn shown(html: &str) -> Result<String, String> {
     Err(format!("{open:?} stays open in {html}"))
 }
 
-fn message(kind: &str, payload: &Value) -> Message {
-    Message {
-        id: MessageId::new(Ulid(1)),
-        conversation: ConversationId::new(Ulid(2)),
-        user: UserId::new(Ulid(3)),
-        direction: Direction::Outgoing,
-        kind: kind.to_owned(),
-        payload: Json::from_serialize(payload).unwrap(),
-        tags: Tags::new(),
-        synthetic: false,
-        seq: 1,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
-        delivery: None,
-    }
-}
-
 /// Of a text field, what readers see.
 fn visible(call: &serde_json::Map<String, Value>, field: &str) -> Option<String> {
     let text = call.get(field)?.as_str()?;
@@ -235,7 +216,7 @@ fn visible(call: &serde_json::Map<String, Value>, field: &str) -> Option<String>
 
 /// No call is one that Telegram is known to refuse.
 fn can_be_sent(kind: &str, payload: &Value) {
-    let Ok(plan) = Plan::of(&message(kind, payload)) else {
+    let Ok(plan) = Plan::of(&outgoing(kind, payload)) else {
         return;
     };
     for call in plan.calls {

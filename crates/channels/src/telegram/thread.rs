@@ -98,12 +98,7 @@ impl Thread {
         if let Some(business) = &self.business {
             tags.insert("businessConnectionId", business);
         }
-        if let Some(kind) = &chat.kind {
-            tags.insert("chatType", kind);
-        }
-        if let Some(title) = &chat.title {
-            tags.insert("chatTitle", title);
-        }
+        describe(chat, &mut tags);
         ExternalThread {
             known: None,
             channel: CHANNEL.to_owned(),
@@ -136,5 +131,14 @@ impl Topic {
         } else {
             Self::Forum(id)
         }
+    }
+}
+/// What a chat is and is called.
+pub(super) fn describe(chat: &Chat, tags: &mut Tags) {
+    if let Some(kind) = &chat.kind {
+        tags.insert("chatType", kind);
+    }
+    if let Some(title) = &chat.title {
+        tags.insert("chatTitle", title);
     }
 }

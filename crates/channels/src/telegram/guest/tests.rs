@@ -1,29 +1,8 @@
+use super::super::fixture::outgoing;
 use super::*;
-use switchboard_model::{
-    ConversationId, Direction, Json, Message, MessageId, Timestamp, UserId, testing,
-};
-
-fn message(kind: &str, payload: &Value) -> Message {
-    let (env, _) = testing::environment(1);
-    let at = Timestamp::default();
-    Message {
-        id: MessageId::new(env.ulid()),
-        conversation: ConversationId::new(env.ulid()),
-        user: UserId::new(env.ulid()),
-        direction: Direction::Outgoing,
-        kind: kind.to_owned(),
-        payload: Json::from_serialize(payload).unwrap(),
-        tags: Tags::new(),
-        synthetic: false,
-        seq: 1,
-        created_at: at,
-        updated_at: at,
-        delivery: None,
-    }
-}
 
 fn shown(kind: &str, payload: &Value) -> Option<Value> {
-    let plan = Plan::of(&message(kind, payload)).unwrap();
+    let plan = Plan::of(&outgoing(kind, payload)).unwrap();
     result(&plan.calls[0])
 }
 

@@ -13,7 +13,7 @@ use switchboard_store::SentPart;
 
 use super::note::{self, Known, Note, kind};
 use super::plan::{Call, Plan};
-use super::{Changes, Stop, Try};
+use super::{Changes, Try};
 use crate::telegram::account::Account;
 use crate::telegram::answer::{Verdict, sent_tags};
 use crate::telegram::guest;
@@ -56,15 +56,8 @@ impl Account {
                 ids.push(there.id);
                 continue;
             }
-            let further = self.further(outgoing, part, call, this, &mut changes);
-            let sent = further.await?;
-            ids.push(sent.external_id.clone());
-            parts
-                .record(sent)
-                .await
-                .map_err(|error| SendOutcome::Uncertain {
-                    error: format!("part {} was sent, but not recorded: {error}", part + 1),
-                })?;
+            let further = self.further(outgoing, (part, call), (parts, this), &mut changes);
+            ids.push(further.await?);
         }
         for (part, surplus) in known {
             let surplus = surplus.map_err(|unknown| permanent(&unknown))?;
@@ -138,9 +131,9 @@ impl Account {
                     return Ok(());
                 }
                 Verdict::Plainly(error) => {
-                    let plain = call.plain.take().ok_or_else(|| permanent(&error))?;
-                    call.parameters.remove("parse_mode");
-                    call.parameters.insert(plain.0.to_owned(), plain.1.into());
+                    if !call.strip() {
+                        return Err(permanent(&error));
+                    }
                     changes.plain = true;
                 }
                 Verdict::WithoutFile(error) => {
@@ -177,11 +170,10 @@ impl Account {
     async fn further(
         &self,
         outgoing: &Outgoing,
-        part: u32,
-        call: Call,
-        this: Try,
+        next: (u32, Call),
+        within: (&dyn Parts, Try),
         changes: &mut Changes,
-    ) -> Result<SentPart, SendOutcome> {
+    ) -> Result<String, SendOutcome> {
         let tags = &outgoing.conversation.tags;
         if guest::query(tags)
             .map_err(|error| permanent(&error))?
@@ -192,16 +184,8 @@ impl Account {
         let mut thread = self
             .target(tags)
             .map_err(|unknown| permanent(&format!("{unknown}; mend the tags, then send again")))?;
-        let sent = self.send_part(&thread, call.clone(), this, changes).await;
-        let sent = match sent {
-            Err(Stop::Moved(chat)) => {
-                self.follow(outgoing, &mut thread, chat).await?;
-                self.send_part(&thread, call, this, changes).await
-            }
-            sent => sent,
-        };
-        let sent = sent.map_err(Stop::outcome)?;
-        Ok(self.note(&thread, part, &sent))
+        self.send_next(outgoing, &mut thread, next, within, changes)
+            .await
     }
 
     async fn delete_part(
@@ -340,14 +324,12 @@ async fn record(parts: &dyn Parts, part: SentPart) -> Result<(), SendOutcome> {
 fn tags(ids: &[String], changes: &Changes) -> Tags {
     let ids: Vec<String> = ids.iter().filter(|id| !id.is_empty()).cloned().collect();
     let mut tags = sent_tags(&ids);
-    let mut or_none = |name: &str, is: bool, value: &str| {
-        if tags.get(name).is_none() {
-            tags.insert(name, if is { value } else { "" });
-        }
-    };
-    or_none("ids", false, "");
-    or_none("formatting", changes.plain, "refused");
-    or_none("file", changes.link, "sent as a link");
+    if tags.get("ids").is_none() {
+        tags.insert("ids", "");
+    }
+    for (name, value, is) in changes.tags() {
+        tags.insert(name, if is { value } else { "" });
+    }
     tags
 }
 

@@ -70,13 +70,9 @@ impl Note {
     /// Of what a call sends to a thread.
     pub(super) fn of(bot: &str, thread: &Thread, call: &Call) -> Self {
         Self {
-            bot: bot.to_owned(),
             chat: Some(thread.chat),
             business: thread.business.clone(),
-            kind: kind(call).to_owned(),
-            content: content(call),
-            shows: None,
-            gone: false,
+            ..Self::of_guest(bot, call)
         }
     }
 

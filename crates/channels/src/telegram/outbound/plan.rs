@@ -28,6 +28,18 @@ pub(in crate::telegram) struct Call {
     pub(in crate::telegram) instead: Option<Box<Call>>,
 }
 
+impl Call {
+    /// Leaves the formatting out. `false` if there is none.
+    pub(in crate::telegram) fn strip(&mut self) -> bool {
+        let Some((field, text)) = self.plain.take() else {
+            return false;
+        };
+        self.parameters.remove("parse_mode");
+        self.parameters.insert(field.to_owned(), text.into());
+        true
+    }
+}
+
 /// The calls for a message, and the values of its buttons that are too long to travel with them.
 #[derive(Debug, Default)]
 pub(in crate::telegram) struct Plan {

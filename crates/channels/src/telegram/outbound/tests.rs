@@ -2,11 +2,10 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use switchboard_model::{
-    Conversation, ConversationId, Direction, Error, Json, MessageId, Result, Timestamp, User,
-    UserId,
+    Conversation, ConversationId, Error, MessageId, Result, Timestamp, User, UserId,
 };
 
-use super::super::fixture::{Api, Bench, Reply, case};
+use super::super::fixture::{Api, Bench, Reply, case, outgoing};
 use super::*;
 
 /// Parts kept in memory.
@@ -87,15 +86,7 @@ impl Desk {
                 id: MessageId::new(env.ulid()),
                 conversation,
                 user,
-                direction: Direction::Outgoing,
-                kind: kind.to_owned(),
-                payload: Json::from_serialize(payload).unwrap(),
-                tags: Tags::new(),
-                synthetic: false,
-                seq: 1,
-                created_at: at,
-                updated_at: at,
-                delivery: None,
+                ..outgoing(kind, payload)
             },
             user: User {
                 id: user,

@@ -1,30 +1,9 @@
-use serde_json::{Value, json};
-use switchboard_model::{
-    BotId, ConversationId, Direction, Json, Message, MessageId, Tags, Timestamp, UserId,
-};
-
 use super::*;
-
-fn message(kind: &str, payload: &Value) -> Message {
-    let (env, _clock) = switchboard_model::testing::environment(1);
-    Message {
-        id: MessageId::new(env.ulid()),
-        conversation: ConversationId::new(env.ulid()),
-        user: UserId::from(BotId::new(env.ulid())),
-        direction: Direction::Outgoing,
-        kind: kind.to_owned(),
-        payload: Json::from_serialize(payload).unwrap(),
-        tags: Tags::new(),
-        synthetic: false,
-        seq: 1,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
-        delivery: None,
-    }
-}
+use crate::telegram::fixture::outgoing;
+use serde_json::{Value, json};
 
 fn calls(kind: &str, payload: &Value) -> Vec<(&'static str, Value)> {
-    let plan = Plan::of(&message(kind, payload)).unwrap();
+    let plan = Plan::of(&outgoing(kind, payload)).unwrap();
     let calls = plan.calls.into_iter();
     calls
         .map(|call| (call.method, call.parameters.into()))
@@ -32,7 +11,7 @@ fn calls(kind: &str, payload: &Value) -> Vec<(&'static str, Value)> {
 }
 
 fn fault(kind: &str, payload: &Value) -> String {
-    Plan::of(&message(kind, payload)).unwrap_err().to_string()
+    Plan::of(&outgoing(kind, payload)).unwrap_err().to_string()
 }
 
 #[test]
