@@ -16,7 +16,7 @@ mod webhook;
 use serde_json::{Value, json};
 
 use crate::support::telegram::{FakeTelegram, TOKEN};
-use crate::support::{Api, Server, wait};
+use crate::support::{Api, Bot, Server, wait};
 
 /// A server with the echo bot, polling a fake.
 async fn polling() -> (FakeTelegram, Server) {
@@ -26,6 +26,18 @@ async fn polling() -> (FakeTelegram, Server) {
         .start()
         .await;
     (telegram, server)
+}
+
+/// A server whose bot hears all and says nothing, polling a fake.
+async fn listening() -> (FakeTelegram, Bot, Server) {
+    let telegram = FakeTelegram::start().await;
+    let bot = Bot::silent().await;
+    let server = Server::builder()
+        .telegram(&telegram.url(), TOKEN)
+        .bot(&bot.url)
+        .start()
+        .await;
+    (telegram, bot, server)
 }
 
 /// The conversation of a Telegram thread, once it is there.

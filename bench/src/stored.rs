@@ -266,7 +266,7 @@ mod tests {
                 .unwrap();
             let kinds: Vec<_> = columns
                 .iter()
-                .filter(|name| !["trying_since"].contains(&name.as_str()))
+                .filter(|name| *name != "trying_since")
                 .map(|name| format!("typeof({name})"))
                 .collect();
             let sql = format!(

@@ -2,20 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::telegram::{FakeTelegram, TOKEN};
-use crate::support::{Bot, Server};
-
-/// A server whose bot hears what is pressed.
-async fn listening() -> (FakeTelegram, Bot, Server) {
-    let telegram = FakeTelegram::start().await;
-    let bot = Bot::silent().await;
-    let server = Server::builder()
-        .telegram(&telegram.url(), TOKEN)
-        .bot(&bot.url)
-        .start()
-        .await;
-    (telegram, bot, server)
-}
+use super::listening;
+use crate::support::Server;
+use crate::support::telegram::FakeTelegram;
 
 async fn choose(server: &Server, options: &Value) -> Value {
     let conversation = server.integration().conversation("501").await;

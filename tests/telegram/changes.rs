@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{conversation, delivery, polling, settled};
+use super::{conversation, delivery, listening, polling, settled};
 use crate::support::telegram::{FakeTelegram, TOKEN};
 use crate::support::{Bot, Server, texts, wait};
 
@@ -32,13 +32,7 @@ fn in_group(chat: i64, message_id: i64, more: &Value) -> Value {
 
 #[tokio::test]
 async fn tg_in_009_edits_follow_their_message_and_are_no_new_ones() {
-    let telegram = FakeTelegram::start().await;
-    let bot = Bot::silent().await;
-    let server = Server::builder()
-        .telegram(&telegram.url(), TOKEN)
-        .bot(&bot.url)
-        .start()
-        .await;
+    let (telegram, bot, server) = listening().await;
     for update in case("tg-in-009")["input"]["updates"]
         .as_array()
         .expect("updates")

@@ -2,17 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::listening;
 use crate::support::telegram::{FakeTelegram, TOKEN};
-use crate::support::{Bot, Server, http};
+use crate::support::{Server, http};
 
 async fn said(kind: &str, content: &Value) -> (FakeTelegram, Server, Value) {
-    let telegram = FakeTelegram::start().await;
-    let bot = Bot::silent().await;
-    let server = Server::builder()
-        .telegram(&telegram.url(), TOKEN)
-        .bot(&bot.url)
-        .start()
-        .await;
+    let (telegram, bot, server) = listening().await;
     telegram.push(json!({ "message": {
         "message_id": 7, "date": 1_790_000_000, "chat": { "id": 501, "type": "private" },
         "from": { "id": 501, "is_bot": false, "first_name": "Ada" },

@@ -4,22 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{conversation, delivery, settled};
-use crate::support::telegram::{FakeTelegram, TOKEN};
-use crate::support::{Api, Bot, Server, wait};
+use super::{conversation, delivery, listening, settled};
+use crate::support::{Api, wait};
 
 const GROUP: i64 = -1_002_100_000_001;
-
-async fn listening() -> (FakeTelegram, Bot, Server) {
-    let telegram = FakeTelegram::start().await;
-    let bot = Bot::silent().await;
-    let server = Server::builder()
-        .telegram(&telegram.url(), TOKEN)
-        .bot(&bot.url)
-        .start()
-        .await;
-    (telegram, bot, server)
-}
 
 fn person(id: i64) -> Value {
     json!({ "id": id, "is_bot": false, "first_name": format!("P{id}") })

@@ -2,19 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{conversation, polling, settled};
+use super::{conversation, listening, polling, settled};
 use crate::support::telegram::{FakeTelegram, TOKEN};
-use crate::support::{Bot, Server, texts, wait};
+use crate::support::{Server, texts, wait};
 
 #[tokio::test]
 async fn an_update_that_cannot_be_understood_is_kept_as_an_event_and_holds_up_nothing() {
-    let telegram = FakeTelegram::start().await;
-    let bot = Bot::silent().await;
-    let server = Server::builder()
-        .telegram(&telegram.url(), TOKEN)
-        .bot(&bot.url)
-        .start()
-        .await;
+    let (telegram, bot, server) = listening().await;
     telegram.push_raw(r#"{"update_id":9001,"message":{"message_id":"seven","chat":5}}"#);
     telegram.push_raw(r#"{"update_id":9002,"brand_new_kind":{"x":[1,2,{"y":null}]}}"#);
     telegram.push_raw(r#"{"update_id":9003,"message":{"message_id":1,"date":1,"chat":{"id":501,"type":"private"},"text":"lone \ud83d half"}}"#);
@@ -132,13 +126,7 @@ async fn the_position_belongs_to_the_bot_account() {
 
 #[tokio::test]
 async fn an_update_whose_number_cannot_be_one_holds_up_no_other() {
-    let telegram = FakeTelegram::start().await;
-    let bot = Bot::silent().await;
-    let server = Server::builder()
-        .telegram(&telegram.url(), TOKEN)
-        .bot(&bot.url)
-        .start()
-        .await;
+    let (telegram, bot, server) = listening().await;
     let said = |update_id: i64, text: &str| {
         json!({ "update_id": update_id, "message": {
             "message_id": update_id, "date": 1_790_000_000,

@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, Statement, params};
 
 use super::ingest::{
-    CONVERSATION_TAG, JOIN, MESSAGE, MESSAGE_TAG, NEW_CONVERSATION, NEW_USER, USER_TAG,
+    CONVERSATION_TAG, EVENT, JOIN, MESSAGE, MESSAGE_TAG, NEW_CONVERSATION, NEW_USER, USER_TAG,
 };
 use super::rows;
 use super::{Numbers, scatter};
@@ -18,7 +18,6 @@ use crate::system;
 use crate::update::text;
 
 const COUNT: &str = "UPDATE conversation SET next_seq = ?2 + 1, message_count = ?2 WHERE id = ?1";
-const EVENT: &str = super::ingest::EVENT;
 /// The bot has taken it, at the first try.
 const DELIVERY: &str = "INSERT INTO delivery
     (public, bot, destination, conversation, event, status, attempts, due_at, epoch, trying_since,
