@@ -20,6 +20,7 @@ mod files;
 mod health;
 mod layers;
 mod limits;
+mod numbers;
 mod openapi;
 mod page;
 mod path;

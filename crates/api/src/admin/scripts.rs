@@ -11,7 +11,7 @@ use switchboard_script::{Limits, Origin, Script};
 
 use super::access::{Answer, check_alias};
 use super::{Admin, BotQuery};
-use crate::body::JsonBody;
+use crate::body::{JsonBody, RawBody, parse_any};
 use crate::query::Parameters;
 
 /// The platforms whose threads a script can map, with the channel that has them.
@@ -120,8 +120,9 @@ pub(super) struct CallAnswer {
 pub(super) async fn call(
     State(admin): State<Admin>,
     Parameters(query): Parameters<BotQuery>,
-    JsonBody(body): JsonBody<CallBody>,
+    RawBody(bytes): RawBody,
 ) -> Answer<CallAnswer> {
+    let body: CallBody = parse_any(&bytes)?;
     let bot = admin.bot(&query).await?;
     let name = &body.integration;
     let known = admin.engine.store().list_integrations(bot).await?;
