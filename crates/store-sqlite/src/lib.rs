@@ -1,8 +1,8 @@
 //! The embedded default store: one SQLite file.
 //!
 //! It keeps the promises of [`switchboard_store`] with one writer thread that commits many commands
-//! at once ([`writer`]), readers on the threads that ask ([`reader`]), and checkpoints by a thread
-//! of their own ([`checkpoint`]).
+//! at once ([`writer`]), readers on the threads that ask ([`reader`]) that keep what they see while
+//! nothing is written ([`snapshot`]), and checkpoints by a thread of their own ([`checkpoint`]).
 //!
 //! What never happens here: a look at the clock, a change outside the writer, an answer to a write
 //! before its commit is on disk, a lock held across an `await`.
@@ -33,6 +33,7 @@ mod rows;
 mod schedule;
 mod schema;
 pub mod size;
+mod snapshot;
 mod state;
 mod sweep;
 mod tag_value;
@@ -63,6 +64,7 @@ use crate::checkpoint::Checkpointer;
 use crate::failure::{Done, Failure};
 use crate::files::Files;
 use crate::known::Known;
+use crate::snapshot::{Snapshots, Statements};
 use crate::writer::{Command, Request, Tx};
 
 /// What the writer keeps of the database in memory, in KiB: at ten million messages, the inner pages
@@ -113,6 +115,7 @@ pub(crate) struct Shared {
     pub(crate) path: PathBuf,
     pub(crate) files: Files,
     pub(crate) known: Known,
+    pub(crate) snapshots: Snapshots,
     pub(crate) changes: broadcast::Sender<Change>,
     closed: AtomicBool,
     poisoned: watch::Sender<bool>,
@@ -169,6 +172,7 @@ impl SqliteStore {
             path: path.to_owned(),
             files,
             known: Known::default(),
+            snapshots: Snapshots::default(),
             changes: broadcast::Sender::new(options.changes.max(1)),
             closed: AtomicBool::new(false),
             poisoned: watch::Sender::new(false),
@@ -238,13 +242,13 @@ impl SqliteStore {
     /// Reads a little, on this thread.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
         self.check_open()?;
-        reader::read(&self.shared, work).map_err(Failure::into_error)
+        reader::read(&self.shared, Statements::Several, work).map_err(Failure::into_error)
     }
 
     /// Reads with one statement, on this thread.
     pub(crate) fn read_one<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
         self.check_open()?;
-        reader::read_one(&self.shared, work).map_err(Failure::into_error)
+        reader::read(&self.shared, Statements::One, work).map_err(Failure::into_error)
     }
 
     /// The token with this hash: one that was read before and has not changed, or what `read` gives.
@@ -256,7 +260,7 @@ impl SqliteStore {
         self.check_open()?;
         self.shared
             .known
-            .find(hash, || reader::read_one(&self.shared, read))
+            .find(hash, || reader::read(&self.shared, Statements::One, read))
             .map_err(Failure::into_error)
     }
 
@@ -269,7 +273,7 @@ impl SqliteStore {
         self.check_open()?;
         let shared = Arc::clone(&self.shared);
         let permit = Arc::clone(&self.lists).acquire_owned().await;
-        let done = tokio::task::spawn_blocking(move || (reader::read(&shared, work), permit));
+        let done = tokio::task::spawn_blocking(move || (reader::read_long(&shared, work), permit));
         // It comes back with the result. Whoever gives up waiting does not give it back before the work
         // is done.
         let (result, _permit) = done.await.map_err(Error::internal)?;

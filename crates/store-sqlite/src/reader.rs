@@ -1,7 +1,8 @@
 //! Readers: a read-only connection on each thread that reads.
 //!
 //! A point read takes a few microseconds, less than handing it to another thread. Lists go to the
-//! blocking pool, whose threads keep connections in the same way.
+//! blocking pool, whose threads keep connections in the same way. What is read from one commit to the next
+//! is read in one snapshot ([`snapshot`](crate::snapshot)).
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -11,31 +12,38 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::Shared;
 use crate::failure::{Done, Failure};
+use crate::snapshot::{Reader, Statements};
 
 struct Entry {
     // Keeps the address of its store from being used again while the entry lives.
     store: Weak<Shared>,
-    connection: Connection,
+    reader: Arc<Reader>,
 }
 
 thread_local! {
     static OPEN: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `work` in a snapshot of its own. It must not read from the store in another way.
-pub(crate) fn read<T>(shared: &Arc<Shared>, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
-    on_connection(shared, |connection| snapshot(connection, work))
+/// Runs a little `work`. It must not read from the store in another way.
+pub(crate) fn read<T>(
+    shared: &Arc<Shared>,
+    statements: Statements,
+    work: impl FnOnce(&Connection) -> Done<T>,
+) -> Done<T> {
+    on_reader(shared, |reader| {
+        reader.read(&shared.snapshots, statements, work)
+    })
 }
 
-/// As [`read`], for work that runs one statement only, which is a snapshot by itself.
-pub(crate) fn read_one<T>(
+/// As [`read`], for much work: in a snapshot of its own.
+pub(crate) fn read_long<T>(
     shared: &Arc<Shared>,
     work: impl FnOnce(&Connection) -> Done<T>,
 ) -> Done<T> {
-    on_connection(shared, work)
+    on_reader(shared, |reader| reader.read_long(work))
 }
 
-fn on_connection<T>(shared: &Arc<Shared>, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
+fn on_reader<T>(shared: &Arc<Shared>, work: impl FnOnce(&Reader) -> Done<T>) -> Done<T> {
     OPEN.with_borrow_mut(|open| {
         let known = open
             .iter()
@@ -51,31 +59,20 @@ fn on_connection<T>(shared: &Arc<Shared>, work: impl FnOnce(&Connection) -> Done
             });
             open.push(Entry {
                 store: Arc::downgrade(shared),
-                connection: connect(shared)?,
+                reader: shared.snapshots.reader(connect(shared)?),
             });
             open.len() - 1
         };
         let Some(entry) = open.get(at) else {
             return Err(Failure::Damage("a reader was lost".to_owned()));
         };
-        let result = work(&entry.connection);
+        let result = work(&entry.reader);
         if let Err(Failure::Sql(_)) = &result {
             // Perhaps the connection itself is at fault: the next read gets a new one.
             open.swap_remove(at);
         }
         result
     })
-}
-
-/// Several statements must see one state of the database.
-fn snapshot<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
-    let execute = |sql: &str| connection.prepare_cached(sql)?.execute([]);
-    execute("BEGIN")?;
-    let result = work(connection);
-    if !connection.is_autocommit() {
-        execute("COMMIT")?;
-    }
-    result
 }
 
 fn connect(shared: &Shared) -> Done<Connection> {

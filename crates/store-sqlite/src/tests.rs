@@ -2,6 +2,7 @@
 
 mod files;
 mod size;
+mod snapshots;
 mod tag_values;
 mod threads;
 

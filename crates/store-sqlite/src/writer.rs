@@ -157,6 +157,8 @@ pub(crate) fn run(
                 .flatten();
         }
         if !jobs.is_empty() {
+            // Also while the log is started anew, which a snapshot would prevent.
+            let _writing = shared.snapshots.writing();
             commit_all(shared, &connection, jobs);
             if !shared.is_poisoned() {
                 checkpointer.after_commit(&connection, pages.load(Ordering::Relaxed));
@@ -171,6 +173,7 @@ pub(crate) fn run(
             job.answer(Err(crate::closed()));
         }
     }
+    let _for_good = shared.snapshots.writing();
     if shared.is_poisoned() {
         // Closing would copy a log whose end may never have reached the disk.
         std::mem::forget(connection);
