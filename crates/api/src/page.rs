@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use switchboard_engine::{Caller, keys};
 use switchboard_model::Result;
 use switchboard_store::{
     Cursor, PageRequest, SortField, SortOrder, TagKind, TagValuePage, TagValues,
@@ -15,6 +16,41 @@ use crate::query::Query;
 const DEFAULT_SIZE: usize = 20;
 /// The most items of a page.
 pub(crate) const MAX_SIZE: usize = 100;
+
+/// Who asks for which part of a list. A page token carries a digest of it: in the list of another
+/// bot, or under another filter, its place would mean another one, and something would be skipped.
+///
+/// The digest has no key. Who makes one up gets to a place of a list that is open to them anyway.
+pub(crate) struct Asked<'a> {
+    query: &'a Query,
+    mark: Mark,
+}
+
+/// What tells one such list from others.
+pub(crate) type Mark = [u8; 8];
+
+impl<'a> Asked<'a> {
+    /// `of` is what the path says: whose list it is.
+    pub(crate) fn by(caller: &Caller, of: &str, query: &'a Query) -> Self {
+        let bot = caller.bot.to_string();
+        let integration = caller.integration_id().map(|id| id.to_string());
+        let parts = [&bot, integration.as_deref().unwrap_or_default(), of];
+        // How large a page is may change on the way, and the order of parameters means nothing.
+        let mut filters: Vec<_> = query
+            .pairs()
+            .filter(|(name, _)| !PAGING.contains(name))
+            .collect();
+        filters.sort_unstable();
+        let filters = filters.into_iter().flat_map(|(name, value)| [name, value]);
+        let parts = parts.into_iter().chain(filters).map(str::as_bytes);
+        let digest = keys::key(parts).0;
+        let mark = std::array::from_fn(|at| digest[at]);
+        Self { query, mark }
+    }
+}
+
+/// The parameters that choose no items.
+const PAGING: [&str; 3] = ["nextToken", "pageSize", "limit"];
 
 /// Which list a cursor belongs to, and in which order: elsewhere it would point at a place that
 /// means nothing.
@@ -44,32 +80,33 @@ impl List {
     }
 
     /// What a query asks of this list.
-    pub(crate) fn request(self, query: &Query) -> Result<PageRequest> {
+    pub(crate) fn request(self, asked: &Asked<'_>) -> Result<PageRequest> {
         Ok(PageRequest {
-            after: place(query, |text| self.decode(text))?,
-            limit: size(query)?,
+            after: place(asked.query, |text| self.decode(asked.mark, text))?,
+            limit: size(asked.query)?,
         })
     }
 
     /// What tells a client where to go on.
-    pub(crate) fn meta(self, next: Option<Cursor>) -> Meta {
+    pub(crate) fn meta(self, asked: &Asked<'_>, next: Option<Cursor>) -> Meta {
         Meta {
-            next_token: next.map(|cursor| self.encode(cursor)),
+            next_token: next.map(|cursor| self.encode(asked.mark, cursor)),
         }
     }
 
-    pub(crate) fn encode(self, cursor: Cursor) -> String {
-        let mut bytes = self.0.to_vec();
+    pub(crate) fn encode(self, mark: Mark, cursor: Cursor) -> String {
+        let mut bytes = [&self.0[..], &mark].concat();
         bytes.extend(cursor.at.to_be_bytes());
         bytes.extend(cursor.row.to_be_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    pub(crate) fn decode(self, text: &str) -> Option<Cursor> {
+    pub(crate) fn decode(self, mark: Mark, text: &str) -> Option<Cursor> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (list, rest) = bytes.split_first_chunk()?;
+        let (marked, rest) = rest.split_first_chunk()?;
         let (at, row) = rest.split_first_chunk()?;
-        (*list == self.0).then_some(Cursor {
+        (*list == self.0 && *marked == mark).then_some(Cursor {
             at: i64::from_be_bytes(*at),
             row: i64::from_be_bytes(row.try_into().ok()?),
         })
@@ -91,30 +128,32 @@ impl ValueList {
     }
 
     /// What a query asks of this list.
-    pub(crate) fn request(self, query: &Query) -> Result<TagValuePage> {
+    pub(crate) fn request(self, asked: &Asked<'_>) -> Result<TagValuePage> {
         Ok(TagValuePage {
-            after: place(query, |text| self.decode(text))?,
-            limit: size(query)?,
+            after: place(asked.query, |text| self.decode(asked.mark, text))?,
+            limit: size(asked.query)?,
         })
     }
 
     /// What tells a client where to go on.
-    pub(crate) fn meta(self, found: &TagValues) -> Meta {
+    pub(crate) fn meta(self, asked: &Asked<'_>, found: &TagValues) -> Meta {
         let last = found.values.last().filter(|_| found.more);
         Meta {
-            next_token: last.map(|value| self.encode(value)),
+            next_token: last.map(|value| self.encode(asked.mark, value)),
         }
     }
 
-    pub(crate) fn encode(self, value: &str) -> String {
-        URL_SAFE_NO_PAD.encode([&self.0, value.as_bytes()].concat())
+    pub(crate) fn encode(self, mark: Mark, value: &str) -> String {
+        URL_SAFE_NO_PAD.encode([&self.0[..], &mark, value.as_bytes()].concat())
     }
 
-    pub(crate) fn decode(self, text: &str) -> Option<String> {
+    pub(crate) fn decode(self, mark: Mark, text: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (list, value) = bytes.split_first_chunk()?;
+        let (list, rest) = bytes.split_first_chunk()?;
+        let (marked, value) = rest.split_first_chunk()?;
         let value = std::str::from_utf8(value).ok()?;
-        (*list == self.0 && !value.is_empty() && !value.contains('\0')).then(|| value.to_owned())
+        (*list == self.0 && *marked == mark && !value.is_empty() && !value.contains('\0'))
+            .then(|| value.to_owned())
     }
 }
 
@@ -126,7 +165,8 @@ fn place<T>(query: &Query, decode: impl Fn(&str) -> Option<T>) -> Result<Option<
     }
     query.read(
         "nextToken",
-        "expected the meta.nextToken of an earlier answer of this list",
+        "expected the meta.nextToken of an earlier answer of this list, to the same caller and the \
+         same filters; ask for the first page again",
         decode,
     )
 }
@@ -184,6 +224,8 @@ impl CachedMeta {
 mod tests {
     use super::*;
 
+    const MARK: Mark = *b"the mark";
+
     #[test]
     fn a_cursor_leads_on_in_its_own_list_and_order_only() {
         let (fields, orders) = (
@@ -205,12 +247,13 @@ mod tests {
             row: i64::MAX,
         };
         for (number, list) in lists.iter().enumerate() {
-            let text = list.encode(cursor);
+            let text = list.encode(MARK, cursor);
             for (other_number, other) in lists.iter().enumerate() {
                 let expected = (number == other_number).then_some(cursor);
-                assert_eq!(other.decode(&text), expected, "{list:?} {other:?}");
+                assert_eq!(other.decode(MARK, &text), expected, "{list:?} {other:?}");
             }
-            assert_eq!(list.decode(&text[1..]), None);
+            assert_eq!(list.decode(MARK, &text[1..]), None);
+            assert_eq!(list.decode(*b"another.", &text), None);
         }
     }
 
@@ -219,12 +262,13 @@ mod tests {
         let lists = TagKind::ALL.map(ValueList::new);
         for value in ["a", "b/c?d&e=f#g", "\u{1f600}", " ", &"\u{e9}".repeat(500)] {
             for list in lists {
-                let text = list.encode(value);
+                let text = list.encode(MARK, value);
+                assert_eq!(list.decode(*b"another.", &text), None);
                 for other in lists {
                     let expected = (list == other).then(|| value.to_owned());
-                    assert_eq!(other.decode(&text), expected, "{list:?} {other:?}");
+                    assert_eq!(other.decode(MARK, &text), expected, "{list:?} {other:?}");
                 }
-                assert_eq!(List::MESSAGES.decode(&text), None);
+                assert_eq!(List::MESSAGES.decode(MARK, &text), None);
             }
         }
         let list = ValueList::new(TagKind::User);
@@ -232,11 +276,11 @@ mod tests {
             "",
             "!",
             "dGM",
-            &list.encode(""),
-            &list.encode("a\0"),
-            &URL_SAFE_NO_PAD.encode(b"tu\xff"),
+            &list.encode(MARK, ""),
+            &list.encode(MARK, "a\0"),
+            &URL_SAFE_NO_PAD.encode(b"tuthe mark\xff"),
         ] {
-            assert_eq!(list.decode(wrong), None, "{wrong:?}");
+            assert_eq!(list.decode(MARK, wrong), None, "{wrong:?}");
         }
     }
 }

@@ -5,11 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde::Deserialize;
+use switchboard_engine::Caller;
 use switchboard_model::{ConversationId, Error, Tags, Timestamp};
 use switchboard_store::{Cursor, SortField, SortOrder, TagKind};
 
 use crate::body::{self, names, tags};
-use crate::page::{List, ValueList};
+use crate::page::{Asked, List, Mark, ValueList};
 use crate::payload::Payload;
 use crate::percent;
 use crate::query::Query;
@@ -101,6 +102,7 @@ struct Sample {
 proptest! {
     #[test]
     fn property_a_query_is_read_or_the_parameter_named(text in query_text()) {
+        let caller = Caller { bot: "bot_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(), integration: None };
         let query = match Query::parse(&text) {
             Ok(query) => query,
             Err(error) => {
@@ -109,14 +111,15 @@ proptest! {
                 return Ok(());
             }
         };
+        let asked = Asked::by(&caller, "", &query);
         let errors = [
             query.tags().err(),
             query.conversation().err(),
             query.users("participantIds").err(),
             query.dates().err(),
             query.sort().err(),
-            List::MESSAGES.request(&query).err(),
-            ValueList::new(TagKind::User).request(&query).err(),
+            List::MESSAGES.request(&asked).err(),
+            ValueList::new(TagKind::User).request(&asked).err(),
         ];
         for error in errors.into_iter().flatten() {
             let Error::InvalidQuery { parameter, .. } = &error else {
@@ -156,35 +159,38 @@ proptest! {
         at in any::<i64>(),
         row in any::<i64>(),
         value in "[^\0]{1,40}",
+        mark in any::<Mark>(),
+        another in any::<Mark>(),
     ) {
         let cursor = Cursor { at, row };
         let random = URL_SAFE_NO_PAD.encode(&bytes);
         for list in lists() {
             for wrong in [&random, &text] {
                 // It is a token, letter for letter, or none.
-                if let Some(found) = list.decode(wrong) {
-                    prop_assert_eq!(&list.encode(found), wrong);
+                if let Some(found) = list.decode(mark, wrong) {
+                    prop_assert_eq!(&list.encode(mark, found), wrong);
                 }
             }
-            let token = list.encode(cursor);
+            let token = list.encode(mark, cursor);
             for other in lists() {
                 let expected = (list == other).then_some(cursor);
-                prop_assert_eq!(other.decode(&token), expected);
+                prop_assert_eq!(other.decode(mark, &token), expected);
             }
+            prop_assert_eq!(list.decode(another, &token), (mark == another).then_some(cursor));
             for cut in 0..token.len() {
-                prop_assert_eq!(list.decode(&token[..cut]), None);
+                prop_assert_eq!(list.decode(mark, &token[..cut]), None);
             }
         }
         for kind in TagKind::ALL {
             let list = ValueList::new(kind);
             for wrong in [&random, &text] {
-                if let Some(found) = list.decode(wrong) {
-                    prop_assert_eq!(&list.encode(&found), wrong);
+                if let Some(found) = list.decode(mark, wrong) {
+                    prop_assert_eq!(&list.encode(mark, &found), wrong);
                 }
             }
             for other in TagKind::ALL {
                 let expected = (kind == other).then(|| value.clone());
-                prop_assert_eq!(ValueList::new(other).decode(&list.encode(&value)), expected);
+                prop_assert_eq!(ValueList::new(other).decode(mark, &list.encode(mark, &value)), expected);
             }
         }
     }

@@ -81,6 +81,13 @@ impl Query {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Names and values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// All values of an array.
     fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0

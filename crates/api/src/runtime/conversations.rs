@@ -14,7 +14,7 @@ use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, names, tags};
 use crate::caller::Authenticated;
 use crate::openapi::{Dates, Paging, Sorting, TagFilter};
-use crate::page::{CreatedMeta, List, Meta};
+use crate::page::{Asked, CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
 use crate::query::Query;
 
@@ -185,11 +185,12 @@ pub(super) async fn list(
         order: order.1,
     };
     let list = List::conversations(order);
-    let page = list.request(&query)?;
+    let asked = Asked::by(&caller, "", &query);
+    let page = list.request(&asked)?;
     let found = engine.list_conversations(&caller, filter, page).await?;
     Ok(Json(Many {
         conversations: found.items,
-        meta: list.meta(found.next),
+        meta: list.meta(&asked, found.next),
     }))
 }
 

@@ -14,7 +14,7 @@ use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, ScheduleBody, UserRef};
 use crate::caller::Authenticated;
 use crate::openapi::{Paging, StatusFilter};
-use crate::page::{List, Meta};
+use crate::page::{Asked, List, Meta};
 use crate::path::{Segments, id};
 use crate::payload::Payload;
 use crate::query::Query;
@@ -142,7 +142,8 @@ pub(super) async fn list(
     query: Query,
 ) -> Answer<Many> {
     let status = query.read("status", "expected a status of events", status)?;
-    let page = List::EVENTS.request(&query)?;
+    let asked = Asked::by(&caller, "", &query);
+    let page = List::EVENTS.request(&asked)?;
     let filter = EventQuery {
         kind: query.text("type")?.map(ToOwned::to_owned),
         conversation: query.conversation()?,
@@ -154,7 +155,7 @@ pub(super) async fn list(
     let found = engine.list_events(&caller, filter, page).await?;
     Ok(Json(Many {
         events: found.items,
-        meta: List::EVENTS.meta(found.next),
+        meta: List::EVENTS.meta(&asked, found.next),
     }))
 }
 

@@ -14,7 +14,7 @@ use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, RawBody, ScheduleBody, UserRef, parse, tags};
 use crate::caller::Authenticated;
 use crate::openapi::{Dates, IdempotencyKey, Paging, TagFilter};
-use crate::page::{CreatedMeta, List, Meta};
+use crate::page::{Asked, CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
 use crate::payload::Payload;
 use crate::query::Query;
@@ -198,11 +198,12 @@ pub(super) async fn list(
         Some(_) => List::CONVERSATION_MESSAGES,
         None => List::MESSAGES,
     };
-    let page = list.request(&query)?;
+    let asked = Asked::by(&caller, "", &query);
+    let page = list.request(&asked)?;
     let found = engine.list_messages(&caller, filter, page).await?;
     Ok(Json(Many {
         messages: found.items,
-        meta: list.meta(found.next),
+        meta: list.meta(&asked, found.next),
     }))
 }
 

@@ -12,7 +12,7 @@ use super::{Answer, Nothing};
 use crate::body::{JsonBody, UserRef};
 use crate::caller::Authenticated;
 use crate::openapi::Paging;
-use crate::page::{List, Meta};
+use crate::page::{Asked, List, Meta};
 use crate::path::{Segments, id, user_id};
 use crate::query::Query;
 
@@ -101,13 +101,14 @@ pub(super) async fn list(
     query: Query,
 ) -> Answer<Many> {
     let conversation = id(Kind::Conversation, &path)?;
-    let page = List::PARTICIPANTS.request(&query)?;
+    let asked = Asked::by(&caller, &path, &query);
+    let page = List::PARTICIPANTS.request(&asked)?;
     let found = engine
         .list_participants(&caller, conversation, page)
         .await?;
     Ok(Json(Many {
         participants: found.items,
-        meta: List::PARTICIPANTS.meta(found.next),
+        meta: List::PARTICIPANTS.meta(&asked, found.next),
     }))
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::Answer;
 use crate::caller::Authenticated;
 use crate::openapi::Paging;
-use crate::page::{Meta, ValueList};
+use crate::page::{Asked, Meta, ValueList};
 use crate::path::Segments;
 use crate::query::Query;
 
@@ -67,9 +67,10 @@ pub(super) async fn list_values(
             expected: EXPECTED.to_owned(),
         })?;
     let list = ValueList::new(kind);
-    let page = list.request(&query)?;
+    let asked = Asked::by(&caller, &key, &query);
+    let page = list.request(&asked)?;
     let found = engine.list_tag_values(&caller, kind, &key, page).await?;
-    let meta = list.meta(&found);
+    let meta = list.meta(&asked, &found);
     let tags = found.values.into_iter().map(|value| TagValue { value });
     Ok(Json(Many {
         tags: tags.collect(),

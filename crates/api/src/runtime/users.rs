@@ -14,7 +14,7 @@ use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, names, present, tags};
 use crate::caller::Authenticated;
 use crate::openapi::{Dates, Paging, RangeField, Sorting, TagFilter};
-use crate::page::{CreatedMeta, List, Meta};
+use crate::page::{Asked, CreatedMeta, List, Meta};
 use crate::path::{Segments, user_id};
 use crate::query::Query;
 
@@ -181,11 +181,12 @@ pub(super) async fn list(
         order: order.1,
     };
     let list = List::users(order);
-    let page = list.request(&query)?;
+    let asked = Asked::by(&caller, "", &query);
+    let page = list.request(&asked)?;
     let found = engine.list_users(&caller, filter, page).await?;
     Ok(Json(Many {
         users: found.items,
-        meta: list.meta(found.next),
+        meta: list.meta(&asked, found.next),
     }))
 }
 

@@ -17,7 +17,7 @@ use super::{Answer, Created, Nothing};
 use crate::body::{JsonBody, UserRef, tags};
 use crate::caller::Authenticated;
 use crate::openapi::{Paging, TagFilter};
-use crate::page::{CreatedMeta, List, Meta};
+use crate::page::{Asked, CreatedMeta, List, Meta};
 use crate::path::{Segments, id};
 use crate::payload::Payload;
 use crate::query::Query;
@@ -219,7 +219,8 @@ pub(super) async fn list(
     query: Query,
 ) -> Answer<Many> {
     let statuses = query.each("statuses", STATUS, WorkflowStatus::read)?;
-    let page = List::WORKFLOWS.request(&query)?;
+    let asked = Asked::by(&caller, "", &query);
+    let page = List::WORKFLOWS.request(&asked)?;
     let filter = WorkflowQuery {
         tags: query.tags()?,
         conversation: query.conversation()?,
@@ -231,7 +232,7 @@ pub(super) async fn list(
     let found = engine.list_workflows(&caller, filter, page).await?;
     Ok(Json(Many {
         workflows: found.items,
-        meta: List::WORKFLOWS.meta(found.next),
+        meta: List::WORKFLOWS.meta(&asked, found.next),
     }))
 }
 

@@ -16,6 +16,7 @@ mod explain;
 mod health;
 mod messages;
 mod openapi;
+mod pages;
 mod property;
 mod reading;
 mod server;
