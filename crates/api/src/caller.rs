@@ -1,5 +1,5 @@
-//! Who calls. It is found out before the body is read, from headers only: a bot's id in a body or
-//! path means nothing here.
+//! Who calls. It is found out before anything else is looked at, from headers only: a bot's id in a
+//! body or path means nothing here. Who is let in may be told of parameters that there are not.
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use switchboard_engine::{Caller, Credentials, Engine};
 
 use crate::error::ApiError;
+use crate::unknown;
 
 /// A caller whose token was checked.
 pub(crate) struct Authenticated(pub(crate) Caller);
@@ -23,7 +24,9 @@ impl FromRequestParts<Engine> for Authenticated {
             integration: text("x-integration-id"),
             alias: text("x-integration-alias"),
         };
-        Ok(Self(engine.authenticate(credentials).await?))
+        let caller = engine.authenticate(credentials).await?;
+        unknown::refuse(parts)?;
+        Ok(Self(caller))
     }
 }
 

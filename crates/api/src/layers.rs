@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use crate::error::{self, ApiError};
 use crate::limits::{Limits, URI_LIMIT};
-use crate::unknown::Parameters;
+use crate::unknown::{Known, Parameters};
 
 /// How much of an unwanted body is read, in bytes, so that its sender gets to read the answer.
 const DRAIN_LIMIT: usize = 64 << 20;
@@ -41,7 +41,7 @@ pub(crate) fn layered(
     let rules = Rules {
         env,
         limits,
-        parameters: Arc::new(parameters),
+        parameters: Known(Arc::new(parameters)),
     };
     routes.layer(middleware::from_fn_with_state(rules, answer))
 }
@@ -51,7 +51,7 @@ pub(crate) fn layered(
 struct Rules {
     env: Environment,
     limits: Limits,
-    parameters: Arc<Parameters>,
+    parameters: Known,
 }
 
 /// The span names the route, not the path: the path of a webhook is a secret.
@@ -85,9 +85,7 @@ async fn within(request: Request, next: Next, rules: &Rules) -> Response {
 
 /// What the handler answers; in its place, that it panicked or took too long.
 async fn guarded(mut request: Request, next: Next, rules: &Rules) -> Response {
-    if let Err(error) = rules.parameters.refuse(&mut request) {
-        return ApiError::from(error).into_response();
-    }
+    rules.parameters.lend(&mut request);
     let handled = tokio::time::timeout(rules.limits.request, next.run(request));
     // Nothing that a handler holds is looked at after it panicked, but for what is behind a lock.
     match AssertUnwindSafe(handled).catch_unwind().await {

@@ -5,9 +5,11 @@
 //! lacks.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::request::Parts;
+use axum::http::{Method, Uri};
 use switchboard_model::near::nearest;
 use switchboard_model::{Error, Result};
 use utoipa::openapi::path::{Operation, ParameterIn};
@@ -74,25 +76,51 @@ impl Parameters {
 
     /// Refuses parameters that the operation of a request does not have. What was read is kept for the
     /// operation. A request for none of them is let through.
-    pub(crate) fn refuse(&self, request: &mut Request) -> Result<()> {
-        let Some(raw) = request.uri().query().filter(|raw| !raw.is_empty()) else {
+    fn refuse(&self, parts: &mut Parts) -> Result<()> {
+        let Some(raw) = query(&parts.uri) else {
             return Ok(());
         };
-        let path = request.extensions().get::<MatchedPath>();
+        let path = parts.extensions.get::<MatchedPath>();
         let Some(operations) = path.and_then(|path| self.0.get(path.as_str())) else {
             return Ok(());
         };
         let query = Query::parse(raw)?;
-        let method = match request.method() {
+        let method = match &parts.method {
             &Method::HEAD => &Method::GET,
             method => method,
         };
         if let Some((_, known)) = operations.iter().find(|(other, _)| other == method) {
             check(&query, known)?;
         }
-        request.extensions_mut().insert(query);
+        parts.extensions.insert(query);
         Ok(())
     }
+}
+
+/// The parameters of all operations, on their way to where a request's caller is known: whoever is not
+/// let in is not told what there is.
+#[derive(Clone)]
+pub(crate) struct Known(pub(crate) Arc<Parameters>);
+
+impl Known {
+    /// Gives them to a request that has parameters.
+    pub(crate) fn lend(&self, request: &mut Request) {
+        if query(request.uri()).is_some() {
+            request.extensions_mut().insert(self.clone());
+        }
+    }
+}
+
+/// Refuses unknown parameters of an operation. Its caller must have been let in.
+pub(crate) fn refuse(parts: &mut Parts) -> Result<()> {
+    match parts.extensions.remove::<Known>() {
+        None => Ok(()),
+        Some(Known(parameters)) => parameters.refuse(parts),
+    }
+}
+
+fn query(uri: &Uri) -> Option<&str> {
+    uri.query().filter(|raw| !raw.is_empty())
 }
 
 fn names(operation: &Operation) -> Vec<String> {

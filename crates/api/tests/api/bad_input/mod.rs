@@ -115,10 +115,15 @@ impl Trial<'_> {
             ),
             ("no bot's id", client.with("x-bot-id", "x"), 403),
         ] {
-            let (found, ..) = self
-                .send_as(&client, &method, what, &path, body.clone())
-                .await;
-            assert_eq!(found, status, "{}: {what}", self.operation.name());
+            // Whatever else is wrong, this is what is said.
+            for query in ["", "?colour=1", "?%zz", "?nextToken=x"] {
+                let path = format!("{path}{query}");
+                let (found, ..) = self
+                    .send_as(&client, &method, what, &path, body.clone())
+                    .await;
+                let operation = self.operation.name();
+                assert_eq!(found, status, "{operation}{query}: {what}");
+            }
         }
     }
 }
