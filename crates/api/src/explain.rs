@@ -17,6 +17,7 @@ use crate::body;
 use crate::caller::Authenticated;
 use crate::error::ApiError;
 use crate::path::Segments;
+use crate::query::{NoQuery, Parameters};
 
 /// The largest update, in bytes: as large as a webhook's body may be.
 pub(crate) const UPDATE_LIMIT: usize = 16 << 20;
@@ -32,6 +33,7 @@ async fn explain(
     State(engine): State<Engine>,
     Extension(channels): Extension<Arc<dyn Explain>>,
     Authenticated(caller): Authenticated,
+    Parameters(NoQuery {}): Parameters<NoQuery>,
     Segments(name): Segments<String>,
     request: Request,
 ) -> Result<Json<Explanation>, ApiError> {

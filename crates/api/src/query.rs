@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use switchboard_engine::wire;
 use switchboard_model::{ConversationId, Error, Result, Tags, Timestamp, UserId};
@@ -58,6 +59,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
         })
     }
 }
+
+/// Of a route that has no parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoQuery {}
 
 impl Query {
     pub(crate) fn parse(raw: &str) -> Result<Self> {

@@ -32,6 +32,7 @@ use switchboard_model::{BotId, Error, Integration, Kind, Result};
 use crate::error::ApiError;
 use crate::layers::layered;
 use crate::limits::Limits;
+use crate::query::NoQuery;
 use crate::unknown::Parameters;
 
 pub use doctor::{Check, Doctor, Verdict};
@@ -71,11 +72,6 @@ pub struct Admin {
 struct BotQuery {
     bot: Option<String>,
 }
-
-/// Of a command that means no bot.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoQuery {}
 
 /// The routes.
 pub fn router(admin: Admin) -> Router {
