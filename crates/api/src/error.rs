@@ -44,6 +44,9 @@ enum Cause {
     LateBody {
         limit: Duration,
     },
+    Displaced {
+        after: Duration,
+    },
     LongUri,
     NoConnection {
         limit: usize,
@@ -109,6 +112,11 @@ impl ApiError {
         Self(Cause::LateBody { limit })
     }
 
+    /// A head that is slow to come, whose connection another caller needed.
+    pub(crate) fn displaced(after: Duration) -> Self {
+        Self(Cause::Displaced { after })
+    }
+
     /// A path and query that are too long.
     pub(crate) fn long_uri() -> Self {
         Self(Cause::LongUri)
@@ -140,7 +148,7 @@ impl ApiError {
                 };
                 return (*status, kind);
             }
-            Cause::LateHead { .. } | Cause::LateBody { .. } => {
+            Cause::LateHead { .. } | Cause::LateBody { .. } | Cause::Displaced { .. } => {
                 return (StatusCode::REQUEST_TIMEOUT, "OperationTimeout");
             }
             Cause::LongUri => return (StatusCode::URI_TOO_LONG, "PayloadTooLarge"),
@@ -207,6 +215,11 @@ impl ApiError {
             Cause::LateBody { limit } => {
                 format!("body: expected all of it within {} s", limit.as_secs_f64())
             }
+            Cause::Displaced { after } => format!(
+                "head: the server has no free connection, and this one had sent no whole head for \
+                 {} s; send it at once, close connections, or raise max_connections",
+                after.as_secs_f64()
+            ),
             Cause::LongUri => long_uri(),
             Cause::NoConnection { limit } => format!(
                 "all {limit} connections are taken; close some, try again, or raise max_connections"

@@ -116,7 +116,7 @@ impl Connections {
                 () = &mut crowded => {
                     crowded.set(self.crowd.asked());
                     if progress.makes_way() && self.crowd.may_go() {
-                        progress.step(Phase::Head, Phase::Late);
+                        progress.step(Phase::Head, Phase::Displaced);
                         return;
                     }
                 }

@@ -10,7 +10,7 @@ use switchboard_model::Environment;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::phase::{Phase, Progress};
+use super::phase::{Phase, Progress, SLOW_HEAD};
 use crate::error::{self, ApiError};
 use crate::limits::Limits;
 
@@ -78,11 +78,15 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if self.progress.phase() == Phase::Late {
-            let late = error::whole_response(&self.env, &ApiError::late_head(self.limits.read));
-            // Nothing is on its way out, so that the system has room for it.
-            let _ = self.inner.try_write(&late);
-        }
+        let why = match self.progress.phase() {
+            Phase::Late => ApiError::late_head(self.limits.read),
+            Phase::Displaced => ApiError::displaced(SLOW_HEAD),
+            _ => return,
+        };
+        // Nothing is on its way out, so that the system has room for it.
+        let _ = self
+            .inner
+            .try_write(&error::whole_response(&self.env, &why));
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Phase {
     Refusing,
     /// The head has not come in time, and the connection is to end.
     Late,
+    /// The head is slow to come, and the connection is to end for another one.
+    Displaced,
 }
 
 /// Why a connection is ended.
@@ -73,7 +75,7 @@ impl Progress {
         self.with(|inner| match inner.phase {
             Phase::Idle => true,
             Phase::Head => inner.since.elapsed() >= SLOW_HEAD,
-            Phase::Busy | Phase::Ending | Phase::Refusing | Phase::Late => false,
+            Phase::Busy | Phase::Ending | Phase::Refusing | Phase::Late | Phase::Displaced => false,
         })
     }
 
@@ -111,14 +113,14 @@ impl Progress {
                 Phase::Idle => Some((after(inner.since, limits.idle), Overdue::Idle)),
                 Phase::Head => Some((after(inner.since, limits.read), Overdue::Head)),
                 Phase::Refusing => Some((after(inner.since, LINGER), Overdue::Stalled)),
-                Phase::Busy | Phase::Ending | Phase::Late => None,
+                Phase::Busy | Phase::Ending | Phase::Late | Phase::Displaced => None,
             }
         })
     }
 }
 
 /// How long a head may take to come while others need the place.
-const SLOW_HEAD: Duration = Duration::from_secs(2);
+pub(super) const SLOW_HEAD: Duration = Duration::from_secs(2);
 
 /// How long what is still sent after a refusal is read, so that its sender gets to read it.
 const LINGER: Duration = Duration::from_secs(5);

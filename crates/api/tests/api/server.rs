@@ -385,7 +385,9 @@ async fn who_is_slow_to_ask_makes_way() {
     let mut slow = served.send(&get[..20]).await;
     refusal(&rest(&mut served.send(get).await).await, 503, "Internal");
     within(served_again(&served)).await;
-    refusal(&rest(&mut slow).await, 408, "OperationTimeout");
+    let message = refusal(&rest(&mut slow).await, 408, "OperationTimeout");
+    let reason = "the server has no free connection, and this one had sent no whole head for 2 s";
+    assert!(message.contains(reason), "{message}");
     served.stopped().await;
 }
 
