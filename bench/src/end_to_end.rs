@@ -207,6 +207,8 @@ pub(crate) async fn row(
         ours,
         ceiling: None,
         ratio: None,
+        minimal: None,
+        minimal_ratio: None,
         goal: None,
         batch: None,
     })

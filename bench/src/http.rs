@@ -8,7 +8,7 @@ use switchboard_model::ConversationId;
 use crate::bare::{Bodies, Setup};
 use crate::failure::{Failure, Result};
 use crate::load::{self, PLACE, Plan};
-use crate::measure::Effort;
+use crate::measure::{Effort, Measured};
 use crate::report::{Row, thousands};
 use crate::seed::Seed;
 use crate::server::{Bare, Server, ask};
@@ -169,7 +169,31 @@ impl Bench {
     }
 }
 
-async fn run(plan: Plan) -> Result<crate::measure::Measured> {
+impl Bench {
+    /// A message is read by this one of the bare routes.
+    pub(crate) async fn read(&self, route: &str, effort: Effort) -> Result<Measured> {
+        let requests = Requests {
+            server: &self.server,
+            seed: &self.seed,
+        };
+        let old = requests.of(Operation::Get);
+        let requests = (0..).zip(&old);
+        run(Plan {
+            address: self.bare.address,
+            server: self.bare.pid(),
+            connections: effort.connections,
+            requests: requests
+                .map(|(place, old)| bare(&format!("/{route}/{place}"), old))
+                .collect(),
+            first: 0,
+            warm: effort.warm,
+            time: effort.time,
+        })
+        .await
+    }
+}
+
+async fn run(plan: Plan) -> Result<Measured> {
     tokio::task::spawn_blocking(move || load::run(&plan))
         .await
         .map_err(|error| Failure::Other(format!("the load generator panicked: {error}")))?
@@ -235,13 +259,6 @@ impl Requests<'_> {
 
     /// The same bodies and headers to the bare routes.
     fn bare(&self, operation: Operation) -> Vec<Vec<u8>> {
-        let bare = |path: &str, old: &[u8]| {
-            let text = String::from_utf8_lossy(old);
-            let mut words = text.splitn(3, ' ');
-            let method = words.next().unwrap_or_default();
-            let rest = words.nth(1).unwrap_or_default();
-            format!("{method} {path} {rest}").into_bytes()
-        };
         self.of(operation)
             .iter()
             .enumerate()
@@ -273,4 +290,13 @@ impl Requests<'_> {
         )
         .into_bytes()
     }
+}
+
+/// The same request for a bare route.
+fn bare(path: &str, old: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(old);
+    let mut words = text.splitn(3, ' ');
+    let method = words.next().unwrap_or_default();
+    let rest = words.nth(1).unwrap_or_default();
+    format!("{method} {path} {rest}").into_bytes()
 }

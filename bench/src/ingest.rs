@@ -14,19 +14,19 @@ use switchboard_store_sqlite::SqliteStore;
 
 use crate::failure::{Failure, Result, failed};
 use crate::measure::{Effort, Measured, histogram, record};
-use crate::raw;
+use crate::raw::{self, Schema, Settings};
 use crate::report::Row;
 use crate::stored::Stored;
 use crate::system;
 use crate::update::{DATE, Threads, update};
 
 /// Who says something where nobody is stored before.
-const THREADS: Threads = Threads {
+pub(crate) const THREADS: Threads = Threads {
     count: 1_000,
     scattered: false,
 };
 
-/// The lowest ratio wanted, at the most callers.
+/// The lowest ratio wanted beside the minimal schema, at the most callers.
 const GOAL: f64 = 0.7;
 
 /// An engine over a new database with one bot.
@@ -81,41 +81,49 @@ impl Fresh {
     }
 }
 
-/// Both sides of the row, kept over its rounds.
+/// All sides of the row, kept over its rounds.
 pub(crate) struct Bench {
     fresh: Fresh,
     raw: raw::Ingest,
+    minimal: raw::Ingest,
     threads: Threads,
     taken: Arc<AtomicU64>,
     stored: u64,
 }
 
 impl Bench {
-    /// Two databases in `folder`.
+    /// Three databases in `folder`.
     pub(crate) async fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join("raw.db");
+        let (own, minimal) = (folder.join("raw.db"), folder.join("minimal.db"));
         // The store makes the schema, and goes.
-        Fresh::make(&path).await?.store.close().await?;
+        Fresh::make(&own).await?.store.close().await?;
+        raw::make(&minimal, Schema::Integer)?;
+        let open = |path, schema| raw::Ingest::open(path, schema, Settings::CEILING, THREADS, 0);
         Ok(Self {
             fresh: Fresh::make(&folder.join("ingest.db")).await?,
-            raw: raw::Ingest::open(&path, THREADS)?,
+            raw: open(&own, Schema::Own)?,
+            minimal: open(&minimal, Schema::Integer)?,
             threads: THREADS,
             taken: Arc::new(AtomicU64::new(1)),
             stored: 0,
         })
     }
 
-    /// Both in turn on the one database that holds much: a second would not fit into the system's
-    /// memory beside it.
+    /// Ours and raw `SQLite` in turn on the one database that holds much: a second of its kind would
+    /// not fit into the system's memory beside it.
     pub(crate) async fn at_size(stored: &Stored) -> Result<Self> {
-        let path = stored.database();
+        let (path, minimal) = (stored.database(), stored.minimal(Schema::Integer)?);
         let threads = stored.size.threads();
+        // Others than those that are stored, and than those of an earlier run.
+        let first = system::now() << 10;
+        let open =
+            |path, schema| raw::Ingest::open(path, schema, Settings::CEILING, threads, first);
         Ok(Self {
             fresh: Fresh::open(&path).await?,
-            raw: raw::Ingest::open(&path, threads)?,
+            raw: open(&path, Schema::Own)?,
+            minimal: open(&minimal, Schema::Integer)?,
             threads,
-            // Others than those that are stored, and than those of an earlier run.
-            taken: Arc::new(AtomicU64::new(system::now() << 10)),
+            taken: Arc::new(AtomicU64::new(first)),
             stored: stored.size.messages,
         })
     }
@@ -127,17 +135,18 @@ impl Bench {
 
     /// The row of so many callers.
     pub(crate) async fn row(&mut self, callers: usize, effort: Effort) -> Result<Row> {
-        let mut rounds = Vec::new();
+        let (mut rounds, mut minimal) = (Vec::new(), Vec::new());
         let mut batches = Vec::new();
         for _ in 0..effort.rounds {
             let (ours, batch) = self.ours(callers, effort).await?;
-            let ceiling = self.raw.run(batch, effort.warm, effort.time)?;
-            rounds.push((ours, ceiling));
+            rounds.push((ours, self.raw.run(batch, effort.warm, effort.time)?));
+            minimal.push((ours, self.minimal.run(batch, effort.warm, effort.time)?));
             batches.push(batch);
         }
         batches.sort_unstable();
         let goal = (callers == 256).then_some(GOAL);
         let mut row = Row::of_rounds("ingest", callers, &rounds, goal);
+        row.beside_minimal(&minimal);
         row.stored = self.stored;
         row.batch = batches.get(batches.len() / 2).copied();
         Ok(row)

@@ -13,6 +13,7 @@
 )]
 
 mod bare;
+mod ceilings;
 mod end_to_end;
 mod failure;
 mod http;
@@ -30,6 +31,7 @@ mod stored;
 mod system;
 mod table;
 mod update;
+mod warm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,7 +61,8 @@ struct Options {
     /// Hardly any time: shows that each row works, and nothing else
     #[arg(long, hide = true)]
     smoke: bool,
-    /// Only the rows whose name contains one of these texts, such as `ingest,get message`
+    /// Only the rows whose name contains one of these texts, such as `ingest,get message`; `ceilings`
+    /// are measured only if they are named
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     rows: Vec<String>,
     /// How long a measurement takes, without its warm-up
@@ -86,6 +89,9 @@ struct Options {
     /// Only make what is stored
     #[arg(long, requires_all = ["size", "loaded"])]
     load_only: bool,
+    /// What is measured at size is not read through before
+    #[arg(long)]
+    cold: bool,
     /// A picture of throughput, times and memory, as SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -165,30 +171,32 @@ async fn measure_all(options: Options) -> Result<()> {
     };
     let kept = options.loaded.clone();
     let at = kept.unwrap_or_else(|| folder.path().join("loaded"));
-    if options.load_only {
-        Stored::find_or_load(&at, options.size).await?;
-        return Ok(());
-    }
-    let program = server::program(options.server.clone())?;
     let size = match &options.loaded {
         None => options.size,
         Some(_) => Some(Stored::size(&at, options.size)?),
     };
-    let plan = Plan::new(|name| options.wants(name), size)?;
+    let plan = Plan::new(|name| options.wants(name), &options.rows, size)?;
+    if options.load_only {
+        return plan.load(&Stored::find_or_load(&at, size).await?);
+    }
+    let program = server::program(options.server.clone())?;
     let mut table = Table {
         report: Report {
             machine: Machine::look(folder.path())?,
             rows: Vec::new(),
             figures: Vec::new(),
+            ceilings: Vec::new(),
         },
         progress: Progress::new(plan.count()),
         program,
         effort,
+        cold: options.cold,
     };
     table.small(folder.path(), &plan).await?;
     if plan.at_size() {
         // Loaded last: it leaves the disk and the system's memory busy.
         let stored = Stored::find_or_load(&at, size).await?;
+        plan.load(&stored)?;
         table.large(&stored, &plan).await?;
     }
     table.report.machine.finished();

@@ -200,6 +200,7 @@ mod tests {
                 note: String::new(),
                 goal: Some(100.0),
             }],
+            ceilings: Vec::new(),
         };
         let picture = svg(&report);
         assert!(picture.contains("a &lt; b, 4 callers at size"), "{picture}");

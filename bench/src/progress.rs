@@ -48,21 +48,23 @@ impl Progress {
     }
 }
 
-/// How far a load is, in rows of conversations and messages.
+/// How far a load is.
 pub(crate) struct Loading {
     bar: Option<ProgressBar>,
+    what: String,
     count: u64,
     begun: Instant,
     told: Instant,
 }
 
 impl Loading {
-    /// Of so many rows.
-    pub(crate) fn new(count: u64) -> Self {
+    /// Of so many of these.
+    pub(crate) fn new(what: &str, count: u64) -> Self {
         let now = Instant::now();
         let template = "loading {bar:30} {human_pos}/{human_len} {per_sec} {eta} left";
         Self {
             bar: bar(count, template),
+            what: what.to_owned(),
             count,
             begun: now,
             told: now,
@@ -77,9 +79,10 @@ impl Loading {
                 self.told = Instant::now();
                 let per_second = rows as f64 / self.begun.elapsed().as_secs_f64();
                 eprintln!(
-                    "loading: {} of {} conversations and messages, {} per second",
+                    "loading: {} of {} {}, {} per second",
                     thousands(rows as f64),
                     thousands(self.count as f64),
+                    self.what,
                     thousands(per_second)
                 );
             }
@@ -94,10 +97,53 @@ impl Loading {
         }
         let size = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
         eprintln!(
-            "loaded: {} conversations and messages in {:.0} s, {} MiB",
+            "loaded: {} {} in {:.0} s, {} MiB",
             thousands(self.count as f64),
+            self.what,
             self.begun.elapsed().as_secs_f64(),
             thousands(size as f64)
+        );
+    }
+}
+
+/// How far a file is read.
+pub(crate) struct Reading {
+    bar: Option<ProgressBar>,
+    name: String,
+    mib: u64,
+    begun: Instant,
+}
+
+impl Reading {
+    /// Of this file.
+    pub(crate) fn new(path: &Path, mib: u64) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self {
+            bar: bar(mib, "reading {bar:30} {human_pos}/{human_len} MiB {msg}"),
+            name: name.into_owned(),
+            mib,
+            begun: Instant::now(),
+        }
+    }
+
+    /// So much.
+    pub(crate) fn at(&self, mib: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.name.clone());
+            bar.set_position(mib);
+        }
+    }
+
+    /// All of it.
+    pub(crate) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        eprintln!(
+            "read through: {}, {} MiB in {:.1} s",
+            self.name,
+            thousands(self.mib as f64),
+            self.begun.elapsed().as_secs_f64()
         );
     }
 }

@@ -9,7 +9,7 @@ use switchboard_store::Store as _;
 use crate::failure::{Result, failed};
 use crate::ingest::Fresh;
 use crate::progress::Loading;
-use crate::raw;
+use crate::raw::{self, Schema};
 use crate::update::Threads;
 
 /// Of the first conversations, how many messages each has, where there are enough in all.
@@ -80,6 +80,30 @@ impl Stored {
         database(&self.folder)
     }
 
+    /// The same number of messages in a minimal schema, made now if it is not there.
+    pub(crate) fn minimal(&self, schema: Schema) -> Result<PathBuf> {
+        let name = match schema {
+            Schema::Own => return Ok(self.database()),
+            Schema::Integer => "minimal.db",
+            Schema::Text => "minimal-text.db",
+        };
+        let path = self.folder.join(name);
+        if path.exists() {
+            return Ok(path);
+        }
+        let part = self.folder.join("minimal.part");
+        if part.exists() {
+            // Of a load that did not come to its end.
+            std::fs::remove_file(&part)?;
+        }
+        let what = format!("messages, {}", schema.name());
+        let mut loading = Loading::new(&what, self.size.messages);
+        raw::fill(&part, schema, self.size, |messages| loading.at(messages))?;
+        std::fs::rename(&part, &path)?;
+        loading.finish(&path);
+        Ok(path)
+    }
+
     /// What a folder holds, if it is all there.
     pub(crate) fn find(folder: &Path) -> Option<Self> {
         let note = std::fs::read_to_string(folder.join(NOTE)).ok()?;
@@ -128,7 +152,7 @@ impl Stored {
         }
         // The store makes the schema, and goes.
         Fresh::make(&path).await?.store.close().await?;
-        let mut loading = Loading::new(size.rows());
+        let mut loading = Loading::new("conversations and messages", size.rows());
         raw::load(&path, size, |rows| loading.at(rows))?;
         loading.finish(&path);
         std::fs::write(folder.join(NOTE), serde_json::to_string(&size)?)?;

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::ceilings::{Place, Question};
 use crate::failure::{Result, failed};
 use crate::http::Operation;
 use crate::measure::Effort;
 use crate::progress::Progress;
+use crate::raw::Schema;
 use crate::report::{Figure, Report};
 use crate::stored::{Size, Stored};
+use crate::warm::read_through;
 use crate::{end_to_end, http, ingest, start};
 
 /// The callers of the rows of ingest.
@@ -27,6 +30,8 @@ pub(crate) struct Plan {
     end_to_end: bool,
     small: Rows,
     large: Rows,
+    ceilings: Vec<Question>,
+    large_ceilings: Vec<Question>,
 }
 
 #[derive(Default)]
@@ -56,8 +61,20 @@ impl Rows {
 }
 
 impl Plan {
-    /// Of the rows whose name is wanted; with `size`, those at that size too.
-    pub(crate) fn new(wants: impl Fn(&str) -> bool, size: Option<Size>) -> Result<Self> {
+    /// Of the rows whose name is wanted; with `size`, those at that size too. Ceilings must be named.
+    pub(crate) fn new(
+        wants: impl Fn(&str) -> bool,
+        named: &[String],
+        size: Option<Size>,
+    ) -> Result<Self> {
+        let ceilings = |at: &str| {
+            let wanted = |question: &Question| {
+                let name = format!("{}{at}", question.name());
+                let of = |part: &String| part.starts_with("ceilings") && name.contains(part);
+                named.iter().any(of)
+            };
+            Question::ALL.into_iter().filter(wanted).collect()
+        };
         let plan = Self {
             start: wants("start"),
             memory: wants("memory"),
@@ -66,6 +83,8 @@ impl Plan {
             large: size.map_or_else(Rows::default, |size| {
                 Rows::new(Some(size), &Operation::at_size(size), &wants)
             }),
+            ceilings: ceilings(""),
+            large_ceilings: size.map_or_else(Vec::new, |_| ceilings(" at size")),
         };
         if plan.count() == 0 {
             return failed("--rows: no row has such a name; see bench/README.md");
@@ -76,12 +95,27 @@ impl Plan {
     /// Steps of the progress.
     pub(crate) fn count(&self) -> usize {
         let others = [self.start, self.memory, self.end_to_end];
-        self.small.count() + self.large.count() + others.iter().filter(|one| **one).count()
+        self.small.count()
+            + self.large.count()
+            + self.ceilings.len()
+            + self.large_ceilings.len()
+            + others.iter().filter(|one| **one).count()
     }
 
     /// Whether anything is measured at size.
     pub(crate) fn at_size(&self) -> bool {
-        self.large.count() > 0
+        self.large.count() + self.large_ceilings.len() > 0
+    }
+
+    /// Makes what it needs beside the server's own database.
+    pub(crate) fn load(&self, stored: &Stored) -> Result<()> {
+        if !self.large.callers.is_empty() {
+            stored.minimal(Schema::Integer)?;
+        }
+        for question in &self.large_ceilings {
+            question.files(stored)?;
+        }
+        Ok(())
     }
 }
 
@@ -91,6 +125,8 @@ pub(crate) struct Table {
     pub(crate) progress: Progress,
     pub(crate) program: PathBuf,
     pub(crate) effort: Effort,
+    /// Whether files are measured as they lie.
+    pub(crate) cold: bool,
 }
 
 impl Table {
@@ -129,18 +165,30 @@ impl Table {
             let row = end_to_end::row(folder.path(), &self.program, CHATS, self.effort).await?;
             self.report.rows.push(row);
         }
+        for question in &plan.ceilings {
+            self.progress.begin(question.name());
+            let folder = tempfile::tempdir_in(folder)?;
+            self.ceilings(*question, &Place::New(folder.path())).await?;
+        }
         Ok(())
     }
 
     /// With much.
     pub(crate) async fn large(&mut self, stored: &Stored, plan: &Plan) -> Result<()> {
+        for question in &plan.large_ceilings {
+            self.warm(question.files(stored)?)?;
+            self.progress.begin(&format!("{} at size", question.name()));
+            self.ceilings(*question, &Place::Stored(stored)).await?;
+        }
         if !plan.large.callers.is_empty() {
+            self.warm([stored.database(), stored.minimal(Schema::Integer)?])?;
             let bench = ingest::Bench::at_size(stored).await?;
             self.ingest(bench, &plan.large.callers, " at size").await?;
         }
         if plan.large.operations.is_empty() {
             return Ok(());
         }
+        self.warm([stored.database()])?;
         let mut bench = http::Bench::at_size(stored, &self.program)?;
         let figure = start::after("the start at size", bench.server.pid())?;
         self.report.figures.push(figure);
@@ -167,6 +215,19 @@ impl Table {
                 goal: Some(LONGER),
             });
         }
+        Ok(())
+    }
+
+    fn warm(&self, files: impl IntoIterator<Item = PathBuf>) -> Result<()> {
+        if self.cold {
+            return Ok(());
+        }
+        files.into_iter().try_for_each(|path| read_through(&path))
+    }
+
+    async fn ceilings(&mut self, question: Question, place: &Place<'_>) -> Result<()> {
+        let ways = question.rows(place, &self.program, self.effort).await?;
+        self.report.ceilings.extend(ways);
         Ok(())
     }
 

@@ -74,6 +74,8 @@ fn every_row_is_measured() {
         let alone = row["name"] == "update to sendMessage";
         assert!(alone || beside > Some(0.0), "{row}");
         assert!(row["ours"]["p99"].as_f64() > Some(0.0), "{row}");
+        let minimal = row["minimal"]["per_second"].as_f64();
+        assert_eq!(row["name"] == "ingest", minimal > Some(0.0), "{row}");
     }
     let figures = report["figures"].as_array().expect("figures");
     // Start, at rest, after the rows; and at size after the start and after each of five rows.
@@ -83,6 +85,47 @@ fn every_row_is_measured() {
     }
     let picture = std::fs::read_to_string(plot).expect("a picture");
     assert!(picture.contains("ingest, 256 callers at size"), "{picture}");
+}
+
+#[test]
+fn ceilings_are_measured_if_they_are_named() {
+    let output = bench(&[
+        "--smoke", "--json", "--rows", "ceilings", "--size", "40,400",
+    ]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    for file in ["switchboard.db", "minimal.db", "minimal-text.db"] {
+        assert!(
+            errors.contains(&format!("read through: {file}")),
+            "{errors}"
+        );
+    }
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["rows"].as_array().map(Vec::len), Some(0));
+    let ways = report["ceilings"].as_array().expect("ceilings");
+    // Three schemas in four batches, three checkpoints in two, two savepoints, three caches, three
+    // reads; and the same at size.
+    assert_eq!(ways.len(), 2 * (12 + 6 + 2 + 3 + 3));
+    for (place, way) in ways.iter().enumerate() {
+        assert!(way["measured"]["per_second"].as_f64() > Some(0.0), "{way}");
+        assert!(way["measured"]["p99"].as_f64() > Some(0.0), "{way}");
+        assert!(way["ratio"].as_f64() > Some(0.0), "{way}");
+        let reads = way["question"] == "ceilings reads";
+        assert_eq!(reads, way["log_mib"].is_null(), "{way}");
+        let stored = match (place < ways.len() / 2, reads) {
+            (true, true) => 200,
+            (true, false) => 0,
+            (false, _) => 400,
+        };
+        assert_eq!(way["stored"], stored, "{way}");
+    }
+    let output = bench(&["--smoke", "--rows", "ceilings cache"]);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{table}");
+    let lines = table
+        .lines()
+        .filter(|line| line.starts_with("| ceilings cache"));
+    assert_eq!(lines.count(), 3, "{table}");
 }
 
 #[test]
@@ -110,13 +153,28 @@ fn what_is_loaded_is_used_again_and_another_size_is_refused() {
         output.status.success() && errors.contains("loaded: 440"),
         "{errors}"
     );
+    assert!(errors.contains("loaded: 400 messages, minimal"), "{errors}");
     for _ in 0..2 {
         let rows = "create message at size,ingest 16 at size,new thread at size";
         let output = bench(&["--smoke", "--loaded", at, "--rows", rows]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");
         assert!(!errors.contains("loaded:"), "{errors}");
+        assert!(errors.contains("read through: switchboard.db"), "{errors}");
     }
+    let output = bench(&[
+        "--smoke",
+        "--loaded",
+        at,
+        "--rows",
+        "ingest 1 at size",
+        "--cold",
+    ]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && !errors.contains("read through"),
+        "{errors}"
+    );
     let output = bench(&["--smoke", "--loaded", at, "--size", "40,500"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(

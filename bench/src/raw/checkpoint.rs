@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
@@ -14,7 +15,9 @@ const WORTHWHILE: i64 = 4_000;
 
 /// The writer's side.
 pub(crate) struct Checkpointer {
-    wake: SyncSender<()>,
+    /// None when it is to end.
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
     copied: Arc<AtomicBool>,
     pages: Arc<AtomicI64>,
     asked: bool,
@@ -33,7 +36,7 @@ impl Checkpointer {
         let (wake, woken) = sync_channel(1);
         let copied = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&copied);
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             while woken.recv().is_ok() {
                 // What it could not copy is copied with the next.
                 drop(checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)"));
@@ -41,7 +44,8 @@ impl Checkpointer {
             }
         });
         Ok(Self {
-            wake,
+            wake: Some(wake),
+            thread: Some(thread),
             copied,
             pages,
             asked: false,
@@ -56,9 +60,22 @@ impl Checkpointer {
                 checkpoint(writer, "PRAGMA wal_checkpoint(RESTART)")?;
             }
         } else if self.pages.load(Ordering::Relaxed) >= WORTHWHILE {
-            self.asked = self.wake.try_send(()).is_ok();
+            self.asked = self
+                .wake
+                .as_ref()
+                .is_some_and(|wake| wake.try_send(()).is_ok());
         }
         Ok(())
+    }
+}
+
+/// The thread's connection is closed when this has gone: whoever opens the database next finds no
+/// log of this one.
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.wake = None;
+        // One that panicked has said so.
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 

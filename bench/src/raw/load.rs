@@ -30,9 +30,6 @@ const MARK: &str = "UPDATE tag_mark SET upto = ?2 WHERE kind = ?1";
 const POSITION: &str =
     "INSERT INTO poll_position (integration, account, next, at) VALUES (?1, '100', ?2, ?3)";
 
-/// The log goes first: while there is one, the journal cannot be switched off.
-const UNSAFE: &str = "PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF";
 const INTEGRATION: &str = "SELECT public FROM integration WHERE id = ?1";
 
 /// Milliseconds from each message to the next.
@@ -87,10 +84,8 @@ struct Loader<'a> {
 /// [`Size::rows`](crate::stored::Size::rows) there are.
 pub(crate) fn load(path: &Path, size: Size, mut progress: impl FnMut(u64)) -> Result<()> {
     let connection = Connection::open(path)?;
-    connection.execute_batch(UNSAFE)?;
-    // In KiB. The indexes that a message enters anywhere stay in memory: about 150 bytes for each.
-    let kib = (size.messages / 4).clamp(16_384, 3 << 20);
-    connection.pragma_update(None, "cache_size", -kib.cast_signed())?;
+    connection.execute_batch(super::UNSAFE)?;
+    connection.pragma_update(None, "cache_size", -super::loader_cache(size))?;
     let integration = super::telegram(&connection)?;
     let mut loader = Loader {
         bot: super::bot(&connection)?,

@@ -14,7 +14,9 @@ mod conversation;
 mod ingest;
 mod load;
 mod message;
+mod minimal;
 mod rows;
+mod settings;
 
 use std::path::Path;
 
@@ -22,26 +24,33 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::failure::Result;
+use crate::stored::Size;
 use crate::system;
 
 pub(crate) use checkpoint::Checkpointer;
 pub(crate) use conversation::{Finder, Maker};
-pub(crate) use ingest::Ingest;
+pub(crate) use ingest::{Ingest, Schema};
 pub(crate) use load::load;
 pub(crate) use message::{Get, List, Poster};
+pub(crate) use minimal::{fill, make};
+pub(crate) use settings::{Checkpoints, Settings};
 
 /// The store's: larger commits gain little.
 pub(crate) const BATCH: usize = 256;
 
+/// The log goes first: while there is one, the journal cannot be switched off.
+const UNSAFE: &str = "PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF";
+
+/// What a loader keeps in memory, in KiB. The indexes that a message enters anywhere stay there:
+/// about 150 bytes for each.
+fn loader_cache(size: Size) -> i64 {
+    (size.messages / 4).clamp(16_384, 3 << 20).cast_signed()
+}
+
 /// A connection that writes, as the store's writer has it.
 pub(crate) fn writer(path: &Path) -> Result<Connection> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -32_768)?;
-    Ok(connection)
+    Settings::CEILING.connect(path)
 }
 
 /// A connection that reads, as the store's readers have it.

@@ -2,9 +2,11 @@
 //! bytes that were made beforehand. A process of its own, as the server is.
 //!
 //! Reads run on the thread that answers; writes go to one thread that commits what has come
-//! together, as the store's does.
+//! together, as the store's does. The message that is read may be had in two other ways, which show
+//! what a read costs: without the database, and from a pool of connections.
 
-use std::cell::RefCell;
+mod read;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,10 +18,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use self::read::Pool;
 use crate::failure::{Result, failed};
 use crate::raw::{self, BATCH, Checkpointer, Finder, Get, List, Maker, Numbers, Poster};
 
@@ -72,6 +74,7 @@ struct Shared {
     list: List,
     bodies: Bodies,
     queue: Queue,
+    pool: Arc<Pool>,
 }
 
 /// Serves until the process is ended.
@@ -90,6 +93,7 @@ pub(crate) async fn serve() -> Result<()> {
         finder: Finder::new(&reader, &setup.hot)?,
         get: Get::new(&reader, setup.messages)?,
         list: List::new(&reader, &setup.listed)?,
+        pool: Pool::new(&setup.database)?,
         database: setup.database,
         page: setup.page,
         bodies: setup.bodies,
@@ -100,6 +104,8 @@ pub(crate) async fn serve() -> Result<()> {
         .route("/hot", post(hot))
         .route("/new", post(new))
         .route("/get/{place}", get(one))
+        .route("/pool/{place}", get(pooled))
+        .route("/none/{place}", get(nothing))
         .route("/list/{place}", get(list))
         .with_state(shared);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -122,17 +128,32 @@ async fn new(State(shared): State<Arc<Shared>>, _body: Bytes) -> Response {
 }
 
 async fn hot(State(shared): State<Arc<Shared>>, _body: Bytes) -> Response {
-    let done = read(&shared, |connection| shared.finder.run(connection));
+    let done = read::here(&shared.database, |connection| shared.finder.run(connection));
     answer(done, StatusCode::OK, &shared.bodies.hot)
 }
 
 async fn one(State(shared): State<Arc<Shared>>, Segment(place): Segment<usize>) -> Response {
-    let done = read(&shared, |connection| shared.get.run(connection, place));
+    let done = read::here(&shared.database, |connection| {
+        shared.get.run(connection, place)
+    });
     answer(done, StatusCode::OK, &shared.bodies.get)
 }
 
+async fn pooled(State(shared): State<Arc<Shared>>, Segment(place): Segment<usize>) -> Response {
+    let own = Arc::clone(&shared);
+    let done = shared
+        .pool
+        .lend(move |connection| own.get.run(connection, place))
+        .await;
+    answer(done, StatusCode::OK, &shared.bodies.get)
+}
+
+async fn nothing(State(shared): State<Arc<Shared>>, Segment(_place): Segment<usize>) -> Response {
+    answer(Ok(()), StatusCode::OK, &shared.bodies.get)
+}
+
 async fn list(State(shared): State<Arc<Shared>>, Segment(place): Segment<usize>) -> Response {
-    let done = read(&shared, |connection| {
+    let done = read::here(&shared.database, |connection| {
         shared.list.run(connection, place, shared.page)
     });
     let body = shared.bodies.list.get(place);
@@ -163,20 +184,6 @@ fn answer(result: Result<()>, status: StatusCode, body: &str) -> Response {
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
-}
-
-/// On a connection that this thread keeps.
-fn read(shared: &Shared, work: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
-    thread_local! {
-        static OPEN: RefCell<Option<Connection>> = const { RefCell::new(None) };
-    }
-    OPEN.with_borrow_mut(|open| {
-        let connection = match open {
-            Some(connection) => connection,
-            None => open.insert(raw::reader(&shared.database)?),
-        };
-        work(connection)
-    })
 }
 
 fn write_all(

@@ -1,0 +1,216 @@
+//! The store's own schema: the rows of an update as its writer leaves them.
+
+use rusqlite::{Connection, OptionalExtension as _, Statement, params};
+
+use super::super::{Numbers, bot, rows, telegram};
+use super::{Take, Word};
+use crate::failure::Result;
+use crate::update::{DATE, text};
+
+const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
+    OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
+    OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
+const FIND_CONVERSATION: &str = "SELECT item FROM conversation_tag
+    WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
+const CONVERSATION: &str = "SELECT public, integration, channel, tags, aliases, next_seq,
+    created_at, updated_at FROM conversation WHERE id = ?1 AND deleted_at IS NULL";
+const FIND_USER: &str = "SELECT item FROM user_tag
+    WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
+const USER: &str = "SELECT public, integration, tags, name, created_at, updated_at FROM user
+    WHERE id = ?1 AND integration IS ?2 AND deleted_at IS NULL";
+pub(in crate::raw) const NEW_CONVERSATION: &str = "INSERT INTO conversation
+    (public, bot, integration, channel, tags, created_at, updated_at)
+    VALUES (?1, ?2, ?3, 'channel', ?4, ?5, ?5)";
+pub(in crate::raw) const NEW_USER: &str = "INSERT INTO user
+    (public, bot, integration, tags, name, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+const TAKE_SEQ: &str =
+    "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
+pub(in crate::raw) const MESSAGE: &str = "INSERT INTO message
+    (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
+        created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, 0, 'text', ?5, ?6, 0, ?7, ?8, ?9, ?9)";
+pub(in crate::raw) const MESSAGE_TAG: &str =
+    "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+pub(in crate::raw) const CONVERSATION_TAG: &str =
+    "INSERT OR IGNORE INTO conversation_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+pub(in crate::raw) const USER_TAG: &str =
+    "INSERT OR IGNORE INTO user_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+const PARTICIPANT: &str = "SELECT 1 FROM participant WHERE conversation = ?1 AND user = ?2";
+pub(in crate::raw) const JOIN: &str =
+    "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
+pub(in crate::raw) const EVENT: &str = "INSERT INTO event
+    (public, bot, kind, payload, conversation, user, message, once, created_at)
+    VALUES (?1, ?2, 'message_created', NULL, ?3, ?4, ?5, NULL, ?6)";
+const LINE_BUSY: &str = "SELECT 1 FROM delivery
+    WHERE destination = 0 AND conversation = ?1 AND status < 3 LIMIT 1";
+const DELIVERY: &str = "INSERT INTO delivery
+    (public, bot, destination, conversation, event, message, status, due_at, error, created_at)
+    VALUES (?1, ?2, 0, ?3, ?4, NULL, ?5, ?6, NULL, ?6)";
+const POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
+    VALUES (?1, '100', ?2, ?3)
+    ON CONFLICT (integration, account) DO UPDATE SET next = ?2, at = ?3";
+
+/// The statements, and what they share.
+pub(super) struct Statements<'a> {
+    connection: &'a Connection,
+    bot: i64,
+    integration: i64,
+    seen: Statement<'a>,
+    find_conversation: Statement<'a>,
+    conversation: Statement<'a>,
+    find_user: Statement<'a>,
+    user: Statement<'a>,
+    take_seq: Statement<'a>,
+    message: Statement<'a>,
+    message_tag: Statement<'a>,
+    participant: Statement<'a>,
+    event: Statement<'a>,
+    line_busy: Statement<'a>,
+    delivery: Statement<'a>,
+    position: Statement<'a>,
+}
+
+impl<'a> Statements<'a> {
+    pub(super) fn prepare(connection: &'a Connection) -> Result<Self> {
+        Ok(Self {
+            connection,
+            bot: bot(connection)?,
+            integration: telegram(connection)?,
+            seen: connection.prepare(SEEN)?,
+            find_conversation: connection.prepare(FIND_CONVERSATION)?,
+            conversation: connection.prepare(CONVERSATION)?,
+            find_user: connection.prepare(FIND_USER)?,
+            user: connection.prepare(USER)?,
+            take_seq: connection.prepare(TAKE_SEQ)?,
+            message: connection.prepare(MESSAGE)?,
+            message_tag: connection.prepare(MESSAGE_TAG)?,
+            participant: connection.prepare(PARTICIPANT)?,
+            event: connection.prepare(EVENT)?,
+            line_busy: connection.prepare(LINE_BUSY)?,
+            delivery: connection.prepare(DELIVERY)?,
+            position: connection.prepare(POSITION)?,
+        })
+    }
+
+    fn conversation(&mut self, numbers: &mut Numbers, word: Word) -> Result<(i64, i64)> {
+        let found: Option<i64> = self
+            .find_conversation
+            .query_row([self.bot, word.identity], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = found {
+            let seq = self.conversation.query_row([id], |row| {
+                // All of it is looked at, as the store does to compare it with what came.
+                let _public: [u8; 16] = row.get(0)?;
+                let (_channel, _tags) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+                row.get(5)
+            })?;
+            return Ok((id, seq));
+        }
+        let tags = rows::conversation(word.thread);
+        let text = rows::text(&tags);
+        let values = params![numbers.id(), self.bot, self.integration, text, super::NOW];
+        let id = self
+            .connection
+            .prepare_cached(NEW_CONVERSATION)?
+            .insert(values)?;
+        let mut tag = self.connection.prepare_cached(CONVERSATION_TAG)?;
+        for pair in rows::digests(&tags) {
+            tag.execute([self.bot, pair, id])?;
+        }
+        Ok((id, 1))
+    }
+
+    fn user(&mut self, numbers: &mut Numbers, word: Word) -> Result<i64> {
+        let found: Option<i64> = self
+            .find_user
+            .query_row([self.bot, word.identity], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = found {
+            self.user.query_row([id, self.integration], |row| {
+                let _tags = row.get_ref(2)?.as_str()?;
+                let _name = row.get_ref(3)?.as_str()?;
+                Ok(())
+            })?;
+            return Ok(id);
+        }
+        let tags = rows::user(word.thread);
+        let text = rows::text(&tags);
+        let name = format!("Person {}", word.thread);
+        let values = params![
+            numbers.id(),
+            self.bot,
+            self.integration,
+            text,
+            name,
+            super::NOW
+        ];
+        let id = self.connection.prepare_cached(NEW_USER)?.insert(values)?;
+        let mut tag = self.connection.prepare_cached(USER_TAG)?;
+        for pair in rows::digests(&tags) {
+            tag.execute([self.bot, pair, id])?;
+        }
+        Ok(id)
+    }
+}
+
+impl Take for Statements<'_> {
+    fn take(&mut self, numbers: &mut Numbers, word: Word) -> Result<()> {
+        let once = numbers.key();
+        let seen: bool = self.seen.query_row([once], |row| row.get(0))?;
+        debug_assert!(!seen, "keys are scattered numbers, each used once");
+        let (conversation, seq) = self.conversation(numbers, word)?;
+        let user = self.user(numbers, word)?;
+        self.take_seq.execute([conversation, seq + 1])?;
+        let tags = rows::text(&rows::message(word.thread, word.number, DATE));
+        let message = self.message.insert(params![
+            numbers.id(),
+            self.bot,
+            conversation,
+            user,
+            text(word.number),
+            tags,
+            seq,
+            once,
+            super::NOW
+        ])?;
+        for _ in 0..3 {
+            self.message_tag
+                .execute([conversation, numbers.digest(), message])?;
+        }
+        let known: Option<i64> = self
+            .participant
+            .query_row([conversation, user], |row| row.get(0))
+            .optional()?;
+        if known.is_none() {
+            self.connection.execute(JOIN, [conversation, user])?;
+        }
+        let event = self.event.insert(params![
+            numbers.id(),
+            self.bot,
+            conversation,
+            user,
+            message,
+            super::NOW
+        ])?;
+        let busy: Option<i64> = self
+            .line_busy
+            .query_row([conversation], |row| row.get(0))
+            .optional()?;
+        let status = i64::from(busy.is_none());
+        self.delivery.insert(params![
+            numbers.id(),
+            self.bot,
+            conversation,
+            event,
+            status,
+            super::NOW
+        ])?;
+        self.position.execute(params![
+            self.integration,
+            word.number.cast_signed(),
+            super::NOW
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! What may differ from one raw writer to the next. As a rule nothing does: it is set as the store's
+//! writer is.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Checkpointer;
+use crate::failure::Result;
+
+/// The store's, of a writer's cache.
+const CACHE_MIB: i64 = 32;
+
+/// Who copies the log into the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checkpoints {
+    /// A second thread, as the store's.
+    Thread,
+    /// The writer itself, in its commit, whenever the log has so many pages.
+    Writer(i64),
+}
+
+/// How a raw writer works.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) checkpoints: Checkpoints,
+    /// Whether each command has a savepoint of its own.
+    pub(crate) savepoints: bool,
+    /// What it keeps of the database in memory.
+    pub(crate) cache_mib: i64,
+}
+
+impl Settings {
+    /// The store's, without savepoints.
+    pub(crate) const CEILING: Self = Self {
+        checkpoints: Checkpoints::Thread,
+        savepoints: false,
+        cache_mib: CACHE_MIB,
+    };
+
+    /// A connection that writes.
+    pub(super) fn connect(self, path: &Path) -> Result<Connection> {
+        let pages = match self.checkpoints {
+            Checkpoints::Thread => 0,
+            Checkpoints::Writer(pages) => pages,
+        };
+        let connection = super::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", pages)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "cache_size", -1024 * self.cache_mib)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        Ok(connection)
+    }
+
+    /// The thread that copies its log, if it is to have one.
+    pub(super) fn checkpointer(
+        self,
+        path: &Path,
+        writer: &mut Connection,
+    ) -> Result<Option<Checkpointer>> {
+        match self.checkpoints {
+            Checkpoints::Thread => Checkpointer::start(path, writer).map(Some),
+            Checkpoints::Writer(_) => Ok(None),
+        }
+    }
+}
