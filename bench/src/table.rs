@@ -84,7 +84,11 @@ impl Plan {
                 Rows::new(Some(size), &Operation::at_size(size), &wants)
             }),
             ceilings: ceilings(""),
-            large_ceilings: size.map_or_else(Vec::new, |_| ceilings(" at size")),
+            large_ceilings: size.map_or_else(Vec::new, |_| {
+                let mut large: Vec<Question> = ceilings(" at size");
+                large.retain(|question| question.at_size());
+                large
+            }),
         };
         if plan.count() == 0 {
             return failed("--rows: no row has such a name; see bench/README.md");

@@ -24,6 +24,8 @@ pub(crate) use report::{Way, table};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
     Schema,
+    /// What the parts of the server's own schema cost.
+    Parts,
     Checkpoints,
     Savepoints,
     Cache,
@@ -32,8 +34,9 @@ pub(crate) enum Question {
 
 impl Question {
     /// In the order of the table.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Schema,
+        Self::Parts,
         Self::Checkpoints,
         Self::Savepoints,
         Self::Cache,
@@ -44,6 +47,7 @@ impl Question {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Schema => "ceilings schema",
+            Self::Parts => "ceilings parts",
             Self::Checkpoints => "ceilings checkpoints",
             Self::Savepoints => "ceilings savepoints",
             Self::Cache => "ceilings cache",
@@ -62,6 +66,11 @@ impl Question {
             Self::Reads => reads::rows(place, program, effort).await,
             _ => writes::rows(self, place, effort).await,
         }
+    }
+
+    /// Whether it can be asked where much is stored: nothing may be left out of what is used again.
+    pub(crate) fn at_size(self) -> bool {
+        self != Self::Parts
     }
 
     /// The files that it is about, where much is stored.

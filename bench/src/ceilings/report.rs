@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::measure::{Measured, median};
 use crate::report::{self, millis, percent, thousands};
+use crate::system::cores;
 
 /// One way to do something.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +44,7 @@ pub(crate) fn table(ways: &[Way]) -> Table {
         "per s",
         "p50 ms",
         "p99 ms",
+        "cpu µs",
         "longest log",
         "ratio",
         "",
@@ -57,6 +59,10 @@ pub(crate) fn table(ways: &[Way]) -> Table {
             thousands(measured.per_second),
             millis(measured.p50),
             millis(measured.p99),
+            measured.server_cpu.map_or_else(String::new, |share| {
+                let used = share * cores() as f64 / measured.per_second;
+                format!("{:.0}", used * 1e6)
+            }),
             way.log_mib
                 .map_or_else(String::new, |mib| format!("{mib:.0} MiB")),
             percent(way.ratio),

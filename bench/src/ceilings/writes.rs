@@ -3,7 +3,7 @@
 use super::{Place, Question, Way};
 use crate::failure::Result;
 use crate::measure::{Effort, Measured};
-use crate::raw::{Checkpoints, Ingest, Schema, Settings};
+use crate::raw::{Checkpoints, Ingest, Part, Schema, Settings};
 use crate::system;
 
 /// Commands in a commit.
@@ -41,6 +41,21 @@ impl Choice {
             compared: adopted,
             adopted,
         }
+    }
+
+    fn part(without: Option<Part>) -> Self {
+        let name = match without {
+            None => "all of it",
+            Some(Part::Tags) => "without the index of messages' tags",
+            Some(Part::Delivery) => "without the delivery",
+            Some(Part::Event) => "without event and delivery",
+            Some(Part::Indexes) => "without five indexes in order of time",
+        };
+        let settings = Settings {
+            without,
+            ..Settings::CEILING
+        };
+        Self::setting(name.to_owned(), settings, without.is_none())
     }
 
     fn checkpoints(checkpoints: Checkpoints) -> Self {
@@ -84,6 +99,11 @@ fn choices(question: Question) -> (Vec<Choice>, &'static [usize]) {
         Question::Schema => {
             let all = [Schema::Text, Schema::Integer, Schema::Own];
             (all.map(Choice::schema).into(), &BATCHES)
+        }
+        Question::Parts => {
+            let parts = [Part::Tags, Part::Delivery, Part::Event, Part::Indexes];
+            let all = [None].into_iter().chain(parts.map(Some));
+            (all.map(Choice::part).collect(), &MANY)
         }
         Question::Checkpoints => {
             let all = [

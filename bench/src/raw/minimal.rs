@@ -32,7 +32,7 @@ pub(crate) fn fill(
     let threads = size.threads();
     let mut numbers = Numbers::new(0);
     connection.execute_batch("BEGIN")?;
-    let mut statements = schema.statements(&connection)?;
+    let mut statements = schema.statements(&connection, None)?;
     for number in 1..=size.messages {
         let word = Word {
             thread: threads.of(number),

@@ -33,7 +33,7 @@ pub(crate) use ingest::{Ingest, Schema};
 pub(crate) use load::load;
 pub(crate) use message::{Get, List, Poster};
 pub(crate) use minimal::{fill, make};
-pub(crate) use settings::{Checkpoints, Settings};
+pub(crate) use settings::{Checkpoints, Part, Settings};
 
 /// The store's: larger commits gain little.
 pub(crate) const BATCH: usize = 256;

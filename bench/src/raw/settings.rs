@@ -11,6 +11,10 @@ use crate::failure::Result;
 /// The store's, of a writer's cache.
 const CACHE_MIB: i64 = 32;
 
+const INDEXES: &str = "DROP INDEX IF EXISTS message_bot; DROP INDEX IF EXISTS event_bot;
+    DROP INDEX IF EXISTS event_message; DROP INDEX IF EXISTS delivery_bot;
+    DROP INDEX IF EXISTS delivery_event";
+
 /// Who copies the log into the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Checkpoints {
@@ -18,6 +22,20 @@ pub(crate) enum Checkpoints {
     Thread,
     /// The writer itself, in its commit, whenever the log has so many pages.
     Writer(i64),
+}
+
+/// What of the store's own schema may be left out, to see what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What finds a message by its tags.
+    Tags,
+    /// The delivery of the event.
+    Delivery,
+    /// The event that announces the message, and its delivery.
+    Event,
+    /// What lists a bot's messages, events and deliveries in order, and finds those of a message:
+    /// entries that lie at the end of their index.
+    Indexes,
 }
 
 /// How a raw writer works.
@@ -28,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) savepoints: bool,
     /// What it keeps of the database in memory.
     pub(crate) cache_mib: i64,
+    pub(crate) without: Option<Part>,
 }
 
 impl Settings {
@@ -36,9 +55,10 @@ impl Settings {
         checkpoints: Checkpoints::Thread,
         savepoints: false,
         cache_mib: CACHE_MIB,
+        without: None,
     };
 
-    /// A connection that writes.
+    /// A connection that writes, to a database of which nobody reads if indexes are left out.
     pub(super) fn connect(self, path: &Path) -> Result<Connection> {
         let pages = match self.checkpoints {
             Checkpoints::Thread => 0,
@@ -51,6 +71,9 @@ impl Settings {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -1024 * self.cache_mib)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        if self.without == Some(Part::Indexes) {
+            connection.execute_batch(INDEXES)?;
+        }
         Ok(connection)
     }
 

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{Checkpointer, Numbers, Settings, rows};
+use super::{Checkpointer, Numbers, Part, Settings, rows};
 use crate::failure::Result;
-use crate::measure::{Measured, histogram, record};
+use crate::measure::{Measured, histogram, record, share};
+use crate::system::cpu_time;
 use crate::update::Threads;
 
 pub(in crate::raw) use own::{
@@ -51,10 +52,14 @@ impl Schema {
         }
     }
 
-    /// The statements of an ingest.
-    pub(super) fn statements(self, connection: &Connection) -> Result<Box<dyn Take + '_>> {
+    /// The statements of an ingest, without a part of it if the schema is the store's own.
+    pub(super) fn statements(
+        self,
+        connection: &Connection,
+        without: Option<Part>,
+    ) -> Result<Box<dyn Take + '_>> {
         Ok(match self {
-            Self::Own => Box::new(own::Statements::prepare(connection)?),
+            Self::Own => Box::new(own::Statements::prepare(connection, without)?),
             Self::Integer => Box::new(integer::Statements::prepare(connection)?),
             Self::Text => Box::new(text::Statements::prepare(connection)?),
         })
@@ -125,18 +130,20 @@ impl Ingest {
     }
 
     /// Writes batches of `batch` updates for a while. Times are those of a batch, for that is what
-    /// each of its callers would wait.
+    /// each of its callers would wait; the processors' time is that of this whole process.
     pub(crate) fn run(&mut self, batch: usize, warm: Duration, time: Duration) -> Result<Measured> {
-        let mut statements = self.schema.statements(&self.connection)?;
+        let mut statements = self
+            .schema
+            .statements(&self.connection, self.settings.without)?;
         let mut times = histogram()?;
         let begun = Instant::now();
-        let mut start = begun;
+        let (mut start, mut used) = (begun, Duration::ZERO);
         let mut measuring = false;
         loop {
             let before = Instant::now();
             if !measuring && before.duration_since(begun) >= warm {
                 measuring = true;
-                start = before;
+                (start, used) = (before, cpu_time(None)?);
             }
             if !times.is_empty() && before.duration_since(start) >= time {
                 break;
@@ -172,7 +179,10 @@ impl Ingest {
                 }
             }
         }
-        Ok(Measured::new(&times, start.elapsed()))
+        let took = start.elapsed();
+        let mut measured = Measured::new(&times, took);
+        measured.server_cpu = Some(share(cpu_time(None)?.saturating_sub(used), took));
+        Ok(measured)
     }
 
     /// How long the log has ever been since this was opened, in bytes: its file is used again, not

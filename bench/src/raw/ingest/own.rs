@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
-use super::super::{Numbers, bot, rows, telegram};
+use super::super::{Numbers, Part, bot, rows, telegram};
 use super::{Take, Word};
 use crate::failure::Result;
 use crate::update::{DATE, text};
@@ -54,6 +54,7 @@ const POSITION: &str = "INSERT INTO poll_position (integration, account, next, a
 /// The statements, and what they share.
 pub(super) struct Statements<'a> {
     connection: &'a Connection,
+    without: Option<Part>,
     bot: i64,
     integration: i64,
     seen: Statement<'a>,
@@ -72,9 +73,10 @@ pub(super) struct Statements<'a> {
 }
 
 impl<'a> Statements<'a> {
-    pub(super) fn prepare(connection: &'a Connection) -> Result<Self> {
+    pub(super) fn prepare(connection: &'a Connection, without: Option<Part>) -> Result<Self> {
         Ok(Self {
             connection,
+            without,
             bot: bot(connection)?,
             integration: telegram(connection)?,
             seen: connection.prepare(SEEN)?,
@@ -174,7 +176,12 @@ impl Take for Statements<'_> {
             once,
             super::NOW
         ])?;
-        for _ in 0..3 {
+        let tags = if self.without == Some(Part::Tags) {
+            0
+        } else {
+            3
+        };
+        for _ in 0..tags {
             self.message_tag
                 .execute([conversation, numbers.digest(), message])?;
         }
@@ -185,6 +192,14 @@ impl Take for Statements<'_> {
         if known.is_none() {
             self.connection.execute(JOIN, [conversation, user])?;
         }
+        self.position.execute(params![
+            self.integration,
+            word.number.cast_signed(),
+            super::NOW
+        ])?;
+        if self.without == Some(Part::Event) {
+            return Ok(());
+        }
         let event = self.event.insert(params![
             numbers.id(),
             self.bot,
@@ -193,6 +208,9 @@ impl Take for Statements<'_> {
             message,
             super::NOW
         ])?;
+        if self.without == Some(Part::Delivery) {
+            return Ok(());
+        }
         let busy: Option<i64> = self
             .line_busy
             .query_row([conversation], |row| row.get(0))
@@ -204,11 +222,6 @@ impl Take for Statements<'_> {
             conversation,
             event,
             status,
-            super::NOW
-        ])?;
-        self.position.execute(params![
-            self.integration,
-            word.number.cast_signed(),
             super::NOW
         ])?;
         Ok(())
