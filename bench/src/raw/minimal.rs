@@ -51,3 +51,41 @@ pub(crate) fn fill(
     std::fs::File::open(path)?.sync_all()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_filled_is_whole_and_as_much_as_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = Size {
+            conversations: 40,
+            messages: 400,
+        };
+        for schema in [Schema::Integer, Schema::Text] {
+            let path = folder.path().join(schema.name());
+            fill(&path, schema, size, |_| {}).unwrap();
+            let connection = Connection::open(&path).unwrap();
+            let value = |sql: &str| -> String {
+                connection
+                    .query_row(sql, [], |row| row.get::<_, rusqlite::types::Value>(0))
+                    .map(|value| format!("{value:?}"))
+                    .unwrap()
+            };
+            assert_eq!(value("SELECT count(*) FROM message"), "Integer(400)");
+            assert_eq!(value("SELECT count(*) FROM conversation"), "Integer(40)");
+            assert_eq!(value("SELECT count(*) FROM user"), "Integer(40)");
+            assert_eq!(value("SELECT sum(delivered) FROM outbox"), "Integer(400)");
+            assert_eq!(
+                value("SELECT sum(next_seq - 1) FROM conversation"),
+                "Integer(400)"
+            );
+            assert_eq!(value("PRAGMA integrity_check"), "Text(\"ok\")");
+            assert_eq!(
+                value("SELECT count(*) FROM pragma_foreign_key_check"),
+                "Integer(0)"
+            );
+        }
+    }
+}
