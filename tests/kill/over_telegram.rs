@@ -1,4 +1,8 @@
 //! Over Telegram polling: people write to the bot while the server is killed.
+//!
+//! What may have been shown is told by the server itself (`uncertain` in a message's `delivery`), and
+//! by the line of its chat. Not by the clock: on a busy machine Telegram may come to read long after
+//! the kill what was written before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,9 +16,6 @@ use crate::support::{Bot, Server, wait};
 
 const ROUNDS: usize = 50;
 const CHATS: u64 = 10;
-/// How long before a kill a message that was in flight at it can have been shown: the fake's
-/// slowest answer, and time for the commit on a busy machine.
-const IN_FLIGHT: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_update_makes_one_message_and_only_what_was_in_flight_is_shown_twice() {
@@ -37,7 +38,7 @@ async fn every_update_makes_one_message_and_only_what_was_in_flight_is_shown_twi
         .bot(&bot.url)
         .start()
         .await;
-    let (mut pushed, mut kills) = (Vec::new(), Vec::new());
+    let mut pushed = Vec::new();
     for _ in 0..ROUNDS {
         let end =
             Instant::now() + random.between(Duration::from_millis(30), Duration::from_millis(400));
@@ -50,7 +51,6 @@ async fn every_update_makes_one_message_and_only_what_was_in_flight_is_shown_twi
             tokio::time::sleep(Duration::from_micros(random.below(8000))).await;
         }
         server.kill().await;
-        kills.push(Instant::now());
         server.start().await;
     }
     println!("{} updates in {ROUNDS} rounds", pushed.len());
@@ -60,16 +60,18 @@ async fn every_update_makes_one_message_and_only_what_was_in_flight_is_shown_twi
         (shown.len() == pushed.len()).then_some(())
     })
     .await;
-    check_stored(&server, &pushed).await;
+    let uncertain = check_stored(&server, &pushed).await;
     check_told(&bot, &pushed);
-    check_shown(&telegram, &pushed, &kills);
+    check_shown(&telegram, &pushed, &uncertain);
 }
 
-/// Each update made one message, and each message one answer.
-async fn check_stored(server: &Server, pushed: &[String]) {
+/// Each update made one message, and each message one answer. Tells of each answer how many of its
+/// tries the server says may have been taken.
+async fn check_stored(server: &Server, pushed: &[String]) -> BTreeMap<String, usize> {
     let api = server.integration();
     let conversations = api.list("/v1/chat/conversations", "conversations").await;
     let mut stored: BTreeMap<String, usize> = BTreeMap::new();
+    let mut uncertain = BTreeMap::new();
     let chats: BTreeSet<_> = conversations
         .iter()
         .map(|found| found["tags"]["id"].to_string())
@@ -83,6 +85,8 @@ async fn check_stored(server: &Server, pushed: &[String]) {
         for message in api.messages(conversation).await {
             let text = message["payload"]["text"].as_str().expect("a text");
             *stored.entry(text.to_owned()).or_default() += 1;
+            let tries = message["delivery"]["uncertain"].as_u64().unwrap_or(0);
+            uncertain.insert(text.to_owned(), usize::try_from(tries).expect("a count"));
         }
     }
     for text in pushed {
@@ -91,6 +95,7 @@ async fn check_stored(server: &Server, pushed: &[String]) {
         assert_eq!(stored.get(&answer), Some(&1), "{answer} is stored so often");
     }
     assert_eq!(stored.len(), 2 * pushed.len());
+    uncertain
 }
 
 /// The bot was told of each message, on each try with the same event id.
@@ -111,35 +116,38 @@ fn check_told(bot: &Bot, pushed: &[String]) {
     }
 }
 
-/// A second copy was shown only of what was in flight at a kill; first copies are in order.
-fn check_shown(telegram: &FakeTelegram, pushed: &[String], kills: &[Instant]) {
-    let mut shown: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
-    let mut firsts: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+/// Of a message there are no more copies than the server says there may be, which is no more than one
+/// a chat and kill; nothing else was shown between two of them, for only the head of a line is on its
+/// way; and first copies are in order.
+fn check_shown(telegram: &FakeTelegram, pushed: &[String], uncertain: &BTreeMap<String, usize>) {
+    let mut shown: BTreeMap<i64, Vec<(String, usize)>> = BTreeMap::new();
     for sent in telegram.sent() {
-        let copies = shown.entry(sent.text.clone()).or_default();
-        if copies.is_empty() {
-            firsts.entry(sent.chat).or_default().push(sent.text);
+        let chat = shown.entry(sent.chat).or_default();
+        match chat.last_mut() {
+            Some((text, copies)) if *text == sent.text => *copies += 1,
+            _ => chat.push((sent.text, 1)),
         }
-        copies.push(sent.at);
     }
     let mut doubled = 0;
-    for (text, copies) in &shown {
-        for pair in copies.windows(2) {
-            doubled += 1;
-            let excused = kills
-                .iter()
-                .any(|kill| pair[0] <= *kill && *kill <= pair[1] && *kill - pair[0] <= IN_FLIGHT);
-            assert!(excused, "{text} was shown twice without a kill between");
+    for (chat, texts) in shown {
+        for (text, copies) in &texts {
+            let may_be = uncertain[text];
+            doubled += copies - 1;
+            assert!(
+                *copies <= 1 + may_be,
+                "{text} was shown {copies} times, and {may_be} tries are marked as uncertain"
+            );
         }
-    }
-    println!("{doubled} of {} answers were shown twice", shown.len());
-    for (chat, texts) in firsts {
-        let expected: Vec<String> = pushed
-            .iter()
-            .enumerate()
-            .filter(|(number, _)| 500 + i64::try_from(*number as u64 % CHATS).unwrap_or(0) == chat)
-            .map(|(_, text)| format!("echo: {text}"))
+        let of_chat = |number: usize| 500 + i64::try_from(number as u64 % CHATS).unwrap_or(0);
+        let expected: Vec<String> = (0..pushed.len())
+            .filter(|number| of_chat(*number) == chat)
+            .map(|number| format!("echo: {}", pushed[number]))
             .collect();
+        let texts: Vec<String> = texts.into_iter().map(|(text, _)| text).collect();
         assert_eq!(texts, expected, "the order in chat {chat}");
     }
+    let marked: usize = uncertain.values().sum();
+    println!("{doubled} copies of answers were shown, and {marked} tries may have been taken");
+    let most = ROUNDS * usize::try_from(CHATS).expect("a small number");
+    assert!(marked <= most, "{marked} tries are marked as uncertain");
 }

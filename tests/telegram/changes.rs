@@ -143,3 +143,51 @@ async fn tg_fail_002_a_send_finds_out_and_goes_out_once_to_the_supergroup() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn an_edit_or_a_deletion_that_finds_out_fails_and_what_comes_after_it_goes_to_the_supergroup()
+{
+    let words = "Bad Request: group chat was upgraded to a supergroup chat";
+    for method in ["editMessageText", "deleteMessage"] {
+        let (telegram, _bot, mut server) = listening().await;
+        server.expect_dead_deliveries();
+        let group = server.integration().conversation(&GROUP.to_string()).await;
+        let api = server.bot();
+        let me = json!({ "id": api.bot_id });
+        let one = api.say(&group, &me, "one").await;
+        delivery(&server, &one, "sent").await;
+        let moved = json!({
+            "ok": false, "error_code": 400, "description": words,
+            "parameters": { "migrate_to_chat_id": SUPERGROUP },
+        });
+        telegram
+            .on(method)
+            .in_chat(GROUP)
+            .always()
+            .answer(400, &moved);
+        let path = format!("/v1/chat/messages/{}", one["id"].as_str().expect("an id"));
+        if method == "deleteMessage" {
+            assert_eq!(api.delete(&path).await.status, 200);
+        } else {
+            let body = json!({ "tags": {}, "payload": { "text": "uno" } });
+            api.put(&path, &body).await.ok("message");
+        }
+        let two = api.say(&group, &me, "two").await;
+        delivery(&server, &two, "sent").await;
+        assert_eq!(telegram.texts(SUPERGROUP), ["two"]);
+        assert_eq!(telegram.texts(GROUP), ["one"]);
+        assert_eq!(telegram.calls(method).len(), 1, "asked once");
+        let listed = server
+            .command(&["deliveries", "list", "--json"])
+            .await
+            .json();
+        let listed = listed["deliveries"].to_string();
+        assert!(listed.contains(words), "{listed}");
+        assert!(
+            listed.contains(&format!("goes on in chat {SUPERGROUP}")),
+            "{listed}"
+        );
+        let found = conversation(&server.integration(), &SUPERGROUP.to_string()).await;
+        assert_eq!(found["id"], group["id"]);
+    }
+}

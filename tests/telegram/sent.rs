@@ -418,9 +418,8 @@ async fn a_message_of_a_group_that_moved_is_changed_nowhere_else() {
         .answer(400, &refusal);
     delete(&server, &message).await;
     let kept = changed(&server, "dead").await;
-    assert_eq!(
-        (&kept["action"], &kept["error"]),
-        (&json!("delete"), &json!(words))
-    );
+    assert_eq!(kept["action"], "delete");
+    let error = kept["error"].as_str().expect("words");
+    assert!(error.starts_with(words), "{error}");
     assert_eq!(telegram.shown(SUPERGROUP), ["in the supergroup"]);
 }

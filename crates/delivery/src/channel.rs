@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use switchboard_engine::{Condition, Engine, View};
 use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, Room, SendOutcome};
-use switchboard_model::{DeliveryId, Error, IntegrationId, Result, TagPatch, Tags, Timestamp};
+use switchboard_model::{
+    Conversation, DeliveryId, Error, IntegrationId, Result, TagPatch, Tags, Timestamp,
+};
 use switchboard_store::{ClaimedDelivery, OutgoingMessage, SentPart, Store, Subject};
 
 use crate::Policy;
@@ -37,21 +38,16 @@ struct Pause {
 #[async_trait]
 impl Carrier for ToChannel {
     async fn carry(&self, delivery: &ClaimedDelivery, lease: Lease) -> Tried {
-        let conversation = match &delivery.subject {
-            Subject::Message(outgoing) | Subject::Edit(outgoing) => &outgoing.conversation,
-            Subject::Delete(deletion) => &deletion.conversation,
-            Subject::Event(_) | Subject::Gone => {
-                return Tried::Permanent {
-                    error: "an event is in a channel's line; report this as a bug".to_owned(),
-                };
-            }
+        let Some((view, task)) = Task::of(delivery) else {
+            return Tried::Permanent {
+                error: "an event is in a channel's line; report this as a bug".to_owned(),
+            };
         };
         if self.gate.is_closed() {
             return Tried::Released {
                 error: "the channel account does not work".to_owned(),
             };
         }
-        let view = View::integration(&conversation.alias);
         let parts = KeptParts {
             store: &**self.engine.store(),
             id: delivery.id,
@@ -59,7 +55,7 @@ impl Carrier for ToChannel {
             sent: &delivery.progress,
             lease,
         };
-        let mut sending = self.begin(&view, delivery, &parts, lease);
+        let mut sending = task.begin(&*self.channel, &parts, lease);
         let early = tokio::time::timeout(REFUSAL_TIME, &mut sending).await;
         let outcome = if let Ok(outcome) = early {
             outcome
@@ -68,7 +64,7 @@ impl Carrier for ToChannel {
             sending.await
         };
         self.learn(&outcome);
-        if matches!(delivery.subject, Subject::Message(_)) && outcome == SendOutcome::Unable {
+        if matches!(task, Task::Send(_)) && outcome == SendOutcome::Unable {
             return Tried::Permanent {
                 error: "the channel cannot send".to_owned(),
             };
@@ -107,36 +103,6 @@ impl ToChannel {
             channel,
             gate: Gate::new(policy),
             pause: Mutex::default(),
-        }
-    }
-
-    /// The try of what is to be done, in the integration's view.
-    fn begin<'a>(
-        &'a self,
-        view: &View,
-        delivery: &ClaimedDelivery,
-        parts: &'a KeptParts<'a>,
-        lease: Lease,
-    ) -> BoxFuture<'a, SendOutcome> {
-        let attempt = delivery.attempt;
-        match &delivery.subject {
-            Subject::Edit(outgoing) => {
-                let outgoing = shown(view, (**outgoing).clone(), delivery);
-                async move { self.channel.edit(&outgoing, parts, lease).await }.boxed()
-            }
-            Subject::Message(outgoing) => {
-                let outgoing = shown(view, (**outgoing).clone(), delivery);
-                async move { self.channel.send(&outgoing, parts, lease).await }.boxed()
-            }
-            Subject::Delete(deletion) => {
-                let deletion = Deletion {
-                    message: deletion.message,
-                    conversation: view.conversation(deletion.conversation.clone()),
-                    attempt,
-                };
-                async move { self.channel.delete(&deletion, parts, lease).await }.boxed()
-            }
-            Subject::Event(_) | Subject::Gone => async { SendOutcome::Unable }.boxed(),
         }
     }
 
@@ -191,13 +157,63 @@ impl ToChannel {
     }
 }
 
-fn shown(view: &View, outgoing: OutgoingMessage, delivery: &ClaimedDelivery) -> Outgoing {
-    Outgoing {
-        message: view.message(outgoing.message),
-        user: view.user(outgoing.user),
-        conversation: view.conversation(outgoing.conversation),
-        attempt: delivery.attempt,
-        again: delivery.again,
+/// What is to be done, as the integration sees it.
+enum Task {
+    Send(Outgoing),
+    Edit(Outgoing),
+    Delete(Deletion),
+}
+
+impl Task {
+    /// What a delivery asks for; none where that is nothing for a channel.
+    fn of(delivery: &ClaimedDelivery) -> Option<(View, Self)> {
+        let view = |conversation: &Conversation| View::integration(&conversation.alias);
+        let outgoing = |outgoing: &OutgoingMessage| {
+            let view = view(&outgoing.conversation);
+            let outgoing = outgoing.clone();
+            let shown = Outgoing {
+                message: view.message(outgoing.message),
+                user: view.user(outgoing.user),
+                conversation: view.conversation(outgoing.conversation),
+                attempt: delivery.attempt,
+                again: delivery.again,
+            };
+            (view, shown)
+        };
+        Some(match &delivery.subject {
+            Subject::Message(message) => {
+                let (view, message) = outgoing(message);
+                (view, Self::Send(message))
+            }
+            Subject::Edit(message) => {
+                let (view, message) = outgoing(message);
+                (view, Self::Edit(message))
+            }
+            Subject::Delete(deletion) => {
+                let view = view(&deletion.conversation);
+                let deletion = Deletion {
+                    message: deletion.message,
+                    conversation: view.conversation(deletion.conversation.clone()),
+                    attempt: delivery.attempt,
+                };
+                (view, Self::Delete(deletion))
+            }
+            Subject::Event(_) | Subject::Gone => return None,
+        })
+    }
+
+    /// A try of it.
+    fn begin<'a>(
+        &'a self,
+        channel: &'a dyn Outbound,
+        parts: &'a dyn Parts,
+        lease: Lease,
+    ) -> BoxFuture<'a, SendOutcome> {
+        match self {
+            Self::Send(message) => channel.send(message, parts, lease),
+            Self::Edit(message) => channel.edit(message, parts, lease),
+            Self::Delete(deletion) => channel.delete(deletion, parts, lease),
+        }
     }
 }
 

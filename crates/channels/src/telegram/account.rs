@@ -33,8 +33,19 @@ pub struct AccountConfig {
     pub timing: Timing,
     /// What says which conversation a thread is, if not the thread alone.
     pub script: Option<Script>,
-    /// Whether to send no faster than Telegram likes.
-    pub paced: bool,
+    /// Whether to send no faster than Telegram likes, and with what behind it.
+    pub pacing: Pacing,
+}
+
+/// Whether an account keeps to Telegram's limits by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// It sends as fast as it can.
+    Off,
+    /// It keeps to them, and nobody has sent for this bot before.
+    Fresh,
+    /// It keeps to them, and another process may have sent for this bot until now.
+    Following,
 }
 
 /// How long things take at most, and how long the pauses are. The defaults are for the real
@@ -112,7 +123,11 @@ impl Account {
             client: Arc::new(Client::new(&config.api_url, config.token)?),
             condition: Reporter::new(config.engine.health().clone(), &config.integration),
             mapping: config.script.map(Mapping::new),
-            pace: config.paced.then(Pace::new),
+            pace: match config.pacing {
+                Pacing::Off => None,
+                Pacing::Fresh => Some(Pace::new(false)),
+                Pacing::Following => Some(Pace::new(true)),
+            },
             engine: config.engine,
             integration: config.integration,
             timing: config.timing,

@@ -100,10 +100,9 @@ impl Account {
         }
         match judge(answer) {
             Verdict::Taken(_) | Verdict::Moot => Ok(()),
-            Verdict::WithoutReply(words)
-            | Verdict::Plainly(words)
-            | Verdict::WithoutFile(words)
-            | Verdict::Moved(_, words) => Err(ActionFailure::failed(words)),
+            Verdict::Without(_, words) | Verdict::Moved(_, words) => {
+                Err(ActionFailure::failed(words))
+            }
             Verdict::Over(outcome) => Err(self.refused(outcome)),
         }
     }

@@ -66,16 +66,23 @@ pub(super) enum Verdict {
     Taken(Option<i64>),
     /// The wish is fulfilled already, or nobody waits for it any more.
     Moot,
-    /// The same once again without the reply it names; Telegram's words.
-    WithoutReply(String),
-    /// The same once again without formatting, which cannot be parsed; Telegram's words.
-    Plainly(String),
-    /// Something in the place of a file that Telegram cannot get or show; Telegram's words.
-    WithoutFile(String),
+    /// The same once again without what this is about; Telegram's words.
+    Without(Trouble, String),
     /// The same to the supergroup that the group has become; Telegram's words.
     Moved(i64, String),
     /// Anything else: the try is over.
     Over(SendOutcome),
+}
+
+/// What of a call Telegram does not take, where it may take the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The message that it answers is not there.
+    Reply,
+    /// The formatting cannot be parsed.
+    Formatting,
+    /// The file cannot be got, or not be shown.
+    File,
 }
 
 /// Reads the answer to a call that sends or changes a message.
@@ -126,9 +133,13 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
         },
         408 | 409 | 425 | 500.. => SendOutcome::Retry { error },
         400 if MOOT.iter().any(|words| said(words)) => return Verdict::Moot,
-        400 if NO_REPLY.iter().any(|words| said(words)) => return Verdict::WithoutReply(error),
-        400 if said("can't parse") => return Verdict::Plainly(error),
-        400 if FILE_TROUBLE.iter().any(|words| said(words)) => return Verdict::WithoutFile(error),
+        400 if NO_REPLY.iter().any(|words| said(words)) => {
+            return Verdict::Without(Trouble::Reply, error);
+        }
+        400 if said("can't parse") => return Verdict::Without(Trouble::Formatting, error),
+        400 if FILE_TROUBLE.iter().any(|words| said(words)) => {
+            return Verdict::Without(Trouble::File, error);
+        }
         _ => SendOutcome::Permanent { error },
     };
     Verdict::Over(over)
@@ -421,7 +432,7 @@ mod tests {
         let words = "Bad Request: can't parse entities: Can't find end of the entity";
         assert_eq!(
             judge(refused(400, words)),
-            Verdict::Plainly(words.to_owned())
+            Verdict::Without(Trouble::Formatting, words.to_owned())
         );
         for words in [
             "Bad Request: wrong type of the web page content",
@@ -435,7 +446,7 @@ mod tests {
         ] {
             assert_eq!(
                 judge(refused(400, words)),
-                Verdict::WithoutFile(words.to_owned())
+                Verdict::Without(Trouble::File, words.to_owned())
             );
         }
     }
@@ -450,7 +461,7 @@ mod tests {
         ] {
             assert_eq!(
                 judge(refused(400, words)),
-                Verdict::WithoutReply(words.to_owned())
+                Verdict::Without(Trouble::Reply, words.to_owned())
             );
         }
         for words in [

@@ -38,7 +38,7 @@ pub async fn explain(
         integration: integration.id,
         vault: engine.vault().clone(),
     };
-    let update = press::read(engine, integration, account, &links, json, true).await?;
+    let (update, _) = press::read(engine, integration, account, &links, json, true).await?;
     describe(json, &update, &mut reasons);
     match finish(
         engine,

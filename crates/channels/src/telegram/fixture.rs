@@ -23,7 +23,7 @@ use switchboard_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 
 use super::files::Links;
-use super::{Account, AccountConfig, Timing};
+use super::{Account, AccountConfig, Pacing, Timing};
 
 pub(super) const TOKEN: &str = "7000000001:SECRET-token_x";
 
@@ -211,7 +211,7 @@ impl Bench {
             api_url: api_url.to_owned(),
             own_url: "http://127.0.0.1:4000/".to_owned(),
             script,
-            paced: true,
+            pacing: Pacing::Fresh,
             timing: Timing {
                 poll: Duration::from_secs(1),
                 request: Duration::from_secs(5),

@@ -12,9 +12,9 @@ use switchboard_integration::{Lease, Outgoing, Parts, SendOutcome};
 use switchboard_model::Tags;
 
 use super::account::Account;
-use super::answer::{Verdict, judge, sent_tags};
+use super::answer::{Trouble, Verdict, judge};
 use super::client::Answer;
-use super::outbound::Changes;
+use super::outbound::form::{Form, Shown};
 use super::outbound::note::Note;
 use super::outbound::plan::{Call, Plan};
 
@@ -95,7 +95,7 @@ impl Account {
             <[Call; 1]>::try_from(plan.calls).map_err(|_| permanent(ONE_MESSAGE.to_owned()))?;
         self.claim_query(outgoing, &own).await?;
         let answered = self.ask(query, call, lease).await;
-        let (call, id, changes) = match answered {
+        let (form, id) = match answered {
             Ok(answered) => answered,
             Err(outcome @ SendOutcome::Unknown { .. }) => return Err(outcome),
             Err(outcome) => {
@@ -104,16 +104,16 @@ impl Account {
                 return Err(outcome);
             }
         };
-        let part = Note::of_guest(&self.number, &call).part(0, &id);
+        let part = Note::of_guest(&self.number, &form).part(0, &id);
         parts
             .record(part)
             .await
             .map_err(|error| SendOutcome::Unknown {
                 error: format!("it was answered, but that could not be recorded: {error}"),
             })?;
-        let mut tags = sent_tags(&[id]);
-        changes.mark(&mut tags);
-        Ok(tags)
+        let mut shown = Shown::default();
+        shown.add(&id, form.changes);
+        Ok(shown.tags())
     }
 
     /// Notes which message answers, or that none does.
@@ -138,22 +138,21 @@ impl Account {
         })
     }
 
-    /// Asks Telegram until it takes the answer in some form: what was taken, its id, and in which form.
+    /// Asks Telegram until it takes the answer in some form: which was taken, and its id.
     async fn ask(
         &self,
         query: &str,
-        mut call: Call,
+        call: Call,
         lease: Lease,
-    ) -> Result<(Call, String, Changes), SendOutcome> {
+    ) -> Result<(Form, String), SendOutcome> {
         let permanent = |error: String| SendOutcome::Permanent { error };
-        let mut changes = Changes::default();
+        let mut form = Form::of(call);
         loop {
-            let Some(result) = result(&call) else {
-                let instead = call.instead.take().ok_or_else(|| {
-                    permanent("this cannot be an answer to a guest message".to_owned())
-                })?;
-                call = *instead;
-                changes.link = true;
+            let Some(result) = result(&form.call) else {
+                if !form.without(Trouble::File) {
+                    let error = "this cannot be an answer to a guest message".to_owned();
+                    return Err(permanent(error));
+                }
                 continue;
             };
             let limit = self.time_limit(lease).ok_or_else(|| SendOutcome::Retry {
@@ -171,17 +170,12 @@ impl Account {
             match judge(answer) {
                 Verdict::Taken(_) => {
                     let id = id.map(|sent| sent.inline_message_id).unwrap_or_default();
-                    return Ok((call, id, changes));
+                    return Ok((form, id));
                 }
-                Verdict::Plainly(error) => {
-                    if !call.strip() {
+                Verdict::Without(trouble, error) => {
+                    if !form.without(trouble) {
                         return Err(permanent(error));
                     }
-                    changes.plain = true;
-                }
-                Verdict::WithoutFile(error) => {
-                    call = *call.instead.take().ok_or_else(|| permanent(error))?;
-                    changes.link = true;
                 }
                 Verdict::Moot => {
                     return Err(permanent(
@@ -189,9 +183,7 @@ impl Account {
                             .to_owned(),
                     ));
                 }
-                Verdict::WithoutReply(error) | Verdict::Moved(_, error) => {
-                    return Err(permanent(error));
-                }
+                Verdict::Moved(_, error) => return Err(permanent(error)),
                 Verdict::Over(SendOutcome::Uncertain { error }) => {
                     return Err(SendOutcome::Unknown { error });
                 }

@@ -9,18 +9,19 @@ mod content;
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use switchboard_engine::{
-    ExternalMessage, ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage,
-    UnplacedUpdate, Update, UpdateContent,
+    ExternalThread, ExternalUser, IncomingEdit, IncomingEvent, IncomingMessage, UnplacedUpdate,
+    Update, UpdateContent,
 };
 use switchboard_model::{Json, Tags};
 
 use super::CHANNEL;
 use super::files::Links;
 use super::guest;
-use super::people::{actor, asker, sender};
+use super::people::{actor, asker, is_somebody, person_user, sender};
 use super::thread::{Thread, Topic, describe};
 use super::types::{Chat, Happening, Message, Query};
 use super::{news, once};
@@ -139,48 +140,42 @@ fn understood(account: &str, links: &Links, raw: &str) -> Update {
     }
 }
 
-/// What the button that was pressed brings back.
-pub(super) fn pressed(raw: &str) -> Option<String> {
-    let (kind, content) = content(raw)?;
-    if kind != "callback_query" {
+/// The press of a button, if that is what an update brings.
+pub(super) fn pressed(raw: &str) -> Option<Query> {
+    #[derive(Deserialize)]
+    struct Pressed {
+        callback_query: Query,
+    }
+    // Most updates are none, and need not be read twice.
+    if !raw.contains("\"callback_query\"") {
         return None;
     }
-    parse::<Query>(content)?
-        .data
-        .filter(|data| !data.is_empty())
-}
-
-/// The message whose button was pressed, where its thread must be looked for.
-pub(super) fn pressed_message(account: &str, raw: &str) -> Option<ExternalMessage> {
-    let (_, text) = content(raw)?;
-    news::inaccessible(account, parse::<Happening>(text)?.message.as_ref()?)
+    parse::<Pressed>(raw).map(|pressed| pressed.callback_query)
 }
 
 /// The press of a button as something said: `value`. None where it names no thread and none was
 /// `found` by its message.
 pub(super) fn press(
     account: &str,
-    raw: &str,
+    query: &Query,
     value: &str,
     found: Option<&Thread>,
 ) -> Option<Update> {
-    let (kind, content) = content(raw)?;
-    let query = parse::<Query>(content)?;
-    let happening = parse::<Happening>(content)?;
-    let thread = match (found, &happening.message) {
-        (Some(found), Some(message)) => found.external(&message.chat),
-        _ => happening_thread(&kind, &happening)?,
+    let message = query.message.as_ref()?;
+    let thread = match found {
+        Some(found) => found.external(&message.chat),
+        None => shown_in(message)?,
     };
-    let mut tags = Tags::new().with("callbackQueryId", &query.id);
-    if let Some(message) = &happening.message {
-        tags.insert("chatId", message.chat.id.to_string());
-        tags.insert("replyTo", message.message_id.to_string());
-    }
+    let person = query.from.as_ref().filter(|person| is_somebody(person))?;
+    let tags = Tags::new()
+        .with("callbackQueryId", &query.id)
+        .with("chatId", message.chat.id.to_string())
+        .with("replyTo", message.message_id.to_string());
     Some(Update {
-        once: vec!["callback".to_owned(), account.to_owned(), query.id],
+        once: vec!["callback".to_owned(), account.to_owned(), query.id.clone()],
         content: UpdateContent::Message(IncomingMessage {
             thread,
-            sender: actor(&happening)?,
+            sender: person_user(person),
             kind: "text".to_owned(),
             payload: text_payload(value)?,
             tags,
@@ -342,8 +337,8 @@ fn said(
     let numbered = message.message_id != 0;
     let mut tags = Tags::new().with("chatId", message.chat.id.to_string());
     number_and_date(message, &mut tags);
-    if let Some(replied) = &message.reply_to_message {
-        tags.insert("replyTo", replied.message_id.to_string());
+    if let Some(replied) = message.answers() {
+        tags.insert("replyTo", replied.to_string());
     }
     if message.is_automatic_forward == Some(true) {
         tags.insert("automatic_forward", "true");
@@ -460,21 +455,24 @@ fn message_thread(message: &Message) -> Option<ExternalThread> {
     Some(Thread::of(message).external(&message.chat))
 }
 
-/// None where it may have been any topic of a forum: a message that is no longer accessible, or
-/// that was reacted to, is named without its topic.
+/// Where a message is shown that something happened to. None where it may have been any topic of a
+/// forum: a message that is no longer accessible is named without its topic.
+fn shown_in(message: &Message) -> Option<ExternalThread> {
+    let is_untold = message.date == Some(0) && has_topics(&message.chat);
+    message_thread(message).filter(|_| !is_untold)
+}
+
+fn has_topics(chat: &Chat) -> bool {
+    chat.is_forum == Some(true) || chat.is_direct_messages == Some(true)
+}
+
+/// None where it may have been any topic, see [`shown_in`]; so may a reaction.
 fn happening_thread(kind: &str, happening: &Happening) -> Option<ExternalThread> {
-    let in_forum =
-        |chat: &Chat| chat.is_forum == Some(true) || chat.is_direct_messages == Some(true);
     if let Some(message) = &happening.message {
-        let untold = message.date == Some(0) && in_forum(&message.chat);
-        return if untold {
-            None
-        } else {
-            message_thread(message)
-        };
+        return shown_in(message);
     }
     let chat = happening.chat.as_ref()?;
-    if in_forum(chat) && matches!(kind, "message_reaction" | "message_reaction_count") {
+    if has_topics(chat) && matches!(kind, "message_reaction" | "message_reaction_count") {
         return None;
     }
     let topic = happening

@@ -47,7 +47,7 @@ mod property;
 
 use switchboard_integration::{Definition, Integration};
 
-pub use account::{Account, AccountConfig, Timing};
+pub use account::{Account, AccountConfig, Pacing, Timing};
 pub use examine::{Examined, examine};
 pub use explain::explain;
 

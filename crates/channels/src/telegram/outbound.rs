@@ -6,6 +6,7 @@
 //! the place of one that refuses.
 
 mod edit;
+pub(super) mod form;
 pub(super) mod keyboard;
 pub(super) mod note;
 mod payload;
@@ -17,48 +18,22 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use switchboard_integration::{Deletion, Lease, Outbound, Outgoing, Parts, Room, SendOutcome};
-use switchboard_model::{Message, MessageId, Tags};
-use switchboard_store::SentPart;
+use switchboard_model::{Conversation, Message, MessageId, Tags};
 
 use super::account::Account;
-use super::answer::{Verdict, judge, sent_tags};
+use super::answer::{Verdict, judge};
 use super::buttons;
 use super::guest;
 use super::moves;
 use super::pace;
 use super::thread::{Thread, Topic};
+use form::{Changes, Form, Shown};
 use keyboard::Keyboard;
 use note::Note;
 use plan::{Call, Plan};
 
 /// With less time than this on the lease nothing is begun.
 const LEAST_TIME: Duration = Duration::from_secs(1);
-
-/// Whether what was sent had to be said in another way, for the message's tags.
-#[derive(Default)]
-pub(super) struct Changes {
-    /// Telegram could not parse the formatting.
-    pub(super) plain: bool,
-    /// Telegram could not get a file: its address went out.
-    pub(super) link: bool,
-}
-
-impl Changes {
-    /// The tags of which each says that something was so, and whether it was.
-    pub(super) fn tags(&self) -> [(&'static str, &'static str, bool); 2] {
-        [
-            ("formatting", "refused", self.plain),
-            ("file", "sent as a link", self.link),
-        ]
-    }
-
-    /// Those that say so.
-    pub(super) fn mark(&self, tags: &mut Tags) {
-        for (name, value, _) in self.tags().into_iter().filter(|(.., is)| *is) {
-            tags.insert(name, value);
-        }
-    }
-}
 
 /// One try of one message.
 #[derive(Clone, Copy)]
@@ -123,14 +98,6 @@ impl Outbound for Account {
     }
 }
 
-/// What a call has sent.
-struct Sent {
-    /// Telegram's number of it, if it said one.
-    id: Option<String>,
-    /// The call in the form that was taken.
-    call: Call,
-}
-
 impl Account {
     /// The outcome, and what it says of the account.
     fn tell(&self, sent: Result<Tags, SendOutcome>) -> SendOutcome {
@@ -141,12 +108,6 @@ impl Account {
             _ => {}
         }
         outcome
-    }
-
-    /// What is kept of a part.
-    fn note(&self, thread: &Thread, part: u32, sent: &Sent) -> SentPart {
-        let id = sent.id.as_deref().unwrap_or_default();
-        Note::of(&self.number, thread, &sent.call).part(part, id)
     }
 
     async fn send_parts(
@@ -165,105 +126,75 @@ impl Account {
             self.keep_values(&plan.kept).await?;
         }
         let next = sent.last().map_or(0, |part| part.part + 1);
-        let mut ids: Vec<_> = sent.iter().map(|part| part.external_id.clone()).collect();
-        let mut changes = Changes::default();
-        let this = Try::begin(outgoing.message.id, lease);
-        for (part, mut call) in (0..).zip(plan.calls).skip(next as usize) {
-            if part == 0 {
-                reply(&outgoing.message.tags, &mut call.parameters);
-            }
-            let sent = self.send_next(
-                outgoing,
-                &mut thread,
-                (part, call),
-                (parts, this),
-                &mut changes,
-            );
-            ids.push(sent.await?);
+        let mut shown = Shown::default();
+        for part in sent {
+            shown.add(&part.external_id, note::changes(part));
         }
-        ids.retain(|id| !id.is_empty());
-        let mut tags = sent_tags(&ids);
-        changes.mark(&mut tags);
-        Ok(tags)
+        let reply = reply(&outgoing.message.tags);
+        let this = Try::begin(outgoing.message.id, lease);
+        for (part, call) in (0..).zip(plan.calls).skip(next as usize) {
+            let call = match &reply {
+                Some(reply) if part == 0 => call.answering(reply),
+                _ => call,
+            };
+            let next = self.send_next(outgoing, &mut thread, (part, call), (parts, this));
+            let (id, changes) = next.await?;
+            shown.add(&id, changes);
+        }
+        Ok(shown.tags())
     }
 
     /// Sends one part, also to where the chat has moved, and records it. Gives Telegram's number of
-    /// it, which is empty if it said none.
+    /// it, which is empty if it said none, and in which way it is said.
     async fn send_next(
         &self,
         outgoing: &Outgoing,
         thread: &mut Thread,
         (part, call): (u32, Call),
         (parts, this): (&dyn Parts, Try),
-        changes: &mut Changes,
-    ) -> Result<String, SendOutcome> {
-        let sent = self.send_part(thread, call.clone(), this, changes).await;
-        let sent = match sent {
+    ) -> Result<(String, Changes), SendOutcome> {
+        let mut form = Form::of(call);
+        let sent = match self.send_part(thread, &mut form, this).await {
             Err(Stop::Moved(chat)) => {
-                self.follow(outgoing, thread, chat).await?;
-                self.send_part(thread, call, this, changes).await
+                self.follow(&outgoing.conversation, thread, chat).await?;
+                self.send_part(thread, &mut form, this).await
             }
             sent => sent,
         };
-        let sent = self.note(thread, part, &sent.map_err(Stop::outcome)?);
-        let id = sent.external_id.clone();
+        let id = sent.map_err(Stop::outcome)?.unwrap_or_default();
+        let noted = Note::of(&self.number, thread, &form).part(part, &id);
         parts
-            .record(sent)
+            .record(noted)
             .await
             .map_err(|error| SendOutcome::Uncertain {
                 error: format!("part {} was sent, but not recorded: {error}", part + 1),
             })?;
-        Ok(id)
+        Ok((id, form.changes))
     }
 
     /// Sends one part, or tells how the try ends. What Telegram refuses for its form goes out once
-    /// more in a plainer one.
+    /// more in a plainer one. Gives Telegram's number of it, if it said one.
     async fn send_part(
         &self,
         thread: &Thread,
-        mut call: Call,
+        form: &mut Form,
         this: Try,
-        changes: &mut Changes,
-    ) -> Result<Sent, Stop> {
-        address(thread, &mut call.parameters);
+    ) -> Result<Option<String>, Stop> {
+        let permanent = |error: String| Stop::Over(SendOutcome::Permanent { error });
         loop {
-            match self
-                .call_in_turn(Some(thread.chat), call.method, &call.parameters, this)
-                .await
-            {
-                Verdict::Taken(id) => {
-                    let id = id.map(|id| id.to_string());
-                    return Ok(Sent { id, call });
-                }
-                Verdict::Moot => return Ok(Sent { id: None, call }),
-                Verdict::WithoutReply(error) => {
-                    if call.parameters.remove("reply_parameters").is_none() {
-                        return Err(Stop::Over(SendOutcome::Permanent { error }));
+            let mut parameters = form.call.parameters.clone();
+            address(thread, &mut parameters);
+            let called = self.call_in_turn(Some(thread.chat), form.call.method, &parameters, this);
+            match called.await {
+                Verdict::Taken(id) => return Ok(id.map(|id| id.to_string())),
+                Verdict::Moot => return Ok(None),
+                Verdict::Without(trouble, error) => {
+                    if !form.without(trouble) {
+                        return Err(permanent(error));
                     }
-                }
-                Verdict::Plainly(error) => {
-                    if !call.strip() {
-                        return Err(Stop::Over(SendOutcome::Permanent { error }));
-                    }
-                    changes.plain = true;
-                }
-                Verdict::WithoutFile(error) => {
-                    let Some(mut instead) = call.instead.take() else {
-                        return Err(Stop::Over(SendOutcome::Permanent { error }));
-                    };
-                    if let Some(reply) = call.parameters.remove("reply_parameters") {
-                        instead
-                            .parameters
-                            .insert("reply_parameters".to_owned(), reply);
-                    }
-                    address(thread, &mut instead.parameters);
-                    call = *instead;
-                    changes.link = true;
                 }
                 Verdict::Moved(chat, _) if chat != thread.chat => return Err(Stop::Moved(chat)),
-                Verdict::Moved(_, error) => {
-                    return Err(Stop::Over(SendOutcome::Permanent { error }));
-                }
+                Verdict::Moved(_, error) => return Err(permanent(error)),
                 Verdict::Over(outcome) => return Err(Stop::Over(outcome)),
             }
         }
@@ -298,10 +229,10 @@ impl Account {
         verdict
     }
 
-    /// The group has become a supergroup: its conversation follows, and this message with it.
+    /// The group has become a supergroup: its conversation follows, and what goes there with it.
     async fn follow(
         &self,
-        outgoing: &Outgoing,
+        conversation: &Conversation,
         thread: &mut Thread,
         chat: i64,
     ) -> Result<(), SendOutcome> {
@@ -310,7 +241,7 @@ impl Account {
         let moved = moves::follow(
             &self.engine,
             &self.integration,
-            &outgoing.conversation,
+            conversation,
             chat,
             self.mapping.is_some(),
         );
@@ -321,7 +252,7 @@ impl Account {
         })?;
         tracing::info!(
             integration = %self.integration.id,
-            conversation = %outgoing.conversation.id,
+            conversation = %conversation.id,
             "telegram: the group {old} has become the supergroup {chat}; its conversation follows"
         );
         thread.chat = chat;
@@ -382,13 +313,12 @@ fn address(thread: &Thread, parameters: &mut Map<String, Value>) {
 }
 
 /// What a message answers.
-fn reply(tags: &Tags, parameters: &mut Map<String, Value>) {
+fn reply(tags: &Tags) -> Option<Value> {
     let number = tags.get("replyTo").and_then(|id| id.parse().ok());
-    if let Some(id) = number.filter(|id: &i64| *id > 0) {
-        // Losing the answer for a message that was deleted would be worse.
-        let reply = json!({ "message_id": id, "allow_sending_without_reply": true });
-        parameters.insert("reply_parameters".to_owned(), reply);
-    }
+    // Losing the answer for a message that was deleted would be worse.
+    number
+        .filter(|id: &i64| *id > 0)
+        .map(|id| json!({ "message_id": id, "allow_sending_without_reply": true }))
 }
 
 /// The parameters of a text to a thread, as Telegram gets them.

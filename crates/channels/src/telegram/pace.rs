@@ -1,13 +1,15 @@
 //! Sending no faster than Telegram likes: per chat, per group, and for the whole bot.
 //!
-//! Promises: what sends or changes a message waits for its turn, and the limits hold for any stretch
-//! of time, but for the short bursts that Telegram tolerates. A chat that must wait holds up no other:
+//! Promises: what sends or changes a message waits for its turn. In any minute a group gets no more than
+//! 20, in any second the bot sends no more than 30, and a chat gets one a second but for a short burst;
+//! a restart is no way round that. A chat that must wait holds up no other:
 //! short waits are slept, by a bounded number of tries; a longer one is handed back with the time of
 //! its turn, which is kept for it meanwhile, so that each wait is written once. Telegram's own "wait"
 //! holds up its chat, and the whole bot only when it goes for many chats in a row.
 //! What never happens here: a lock held in a wait, a try used up by one.
 //!
-//! It is kept in memory only. After a restart bursts may be had once more.
+//! It is kept in memory only: nothing is written for it. What a former process sent is not known after
+//! a restart, so all buckets are empty then but for what the next second gives.
 
 mod buckets;
 
@@ -20,7 +22,7 @@ use switchboard_model::MessageId;
 use tokio::sync::Semaphore;
 
 use super::answer::Verdict;
-use buckets::{Buckets, Space};
+use buckets::{Buckets, START, Space};
 
 /// The longest wait that is slept. What takes longer leaves its slot to others anyway.
 const SHORT: Duration = Duration::from_secs(2);
@@ -47,10 +49,16 @@ pub(super) struct Turn<'a> {
 }
 
 impl Pace {
-    pub(super) fn new() -> Arc<Self> {
+    /// Of a bot that another process may have sent for until now, or that surely none has.
+    pub(super) fn new(is_following: bool) -> Arc<Self> {
+        let buckets = if is_following {
+            Buckets::following()
+        } else {
+            Buckets::new()
+        };
         Arc::new(Self {
             beginning: Instant::now(),
-            buckets: Mutex::new(Buckets::new()),
+            buckets: Mutex::new(buckets),
             sleepers: Semaphore::new(SLEEPERS),
             calling: AtomicUsize::new(0),
         })
@@ -85,12 +93,12 @@ impl Pace {
         let calling = self.calling.load(Ordering::Relaxed);
         match self.buckets().space(self.now(), calling) {
             Space::For(count) => Room::For(count),
-            Space::NotBefore(time) => Room::NotBefore(self.beginning + time),
+            Space::NotBefore(time) => Room::NotBefore(self.beginning + time.saturating_sub(START)),
         }
     }
 
     fn now(&self) -> Duration {
-        self.beginning.elapsed()
+        START + self.beginning.elapsed()
     }
 
     fn buckets(&self) -> MutexGuard<'_, Buckets> {

@@ -21,7 +21,6 @@ use super::control::Failure;
 use super::inbound;
 use super::mapping::TRIES;
 use super::once;
-use super::press::Press;
 
 /// After a week without updates Telegram may number them anew, also lower. An older position could
 /// skip those, so it is no longer used.
@@ -167,11 +166,13 @@ impl<'a> Poller<'a> {
             ));
         };
         let mut items = Vec::with_capacity(raw.len());
+        let mut presses = Vec::new();
         for raw in raw {
-            let update = match self.account.read(raw.get()).await {
-                Ok(update) => update,
+            let (update, press) = match self.account.read(raw.get()).await {
+                Ok(read) => read,
                 Err(error) => return self.fail(&store_failure(&error)),
             };
+            presses.extend(press);
             items.push(Item {
                 raw: raw.get(),
                 id: once::update_id(raw.get()),
@@ -179,10 +180,6 @@ impl<'a> Poller<'a> {
                 update,
             });
         }
-        let presses: Vec<_> = items
-            .iter()
-            .filter_map(|item| Press::of(item.raw))
-            .collect();
         if !items.is_empty() && items.iter().all(|item| item.id.is_none()) {
             // They are kept, once; but they cannot be confirmed, and will come again.
             let taken = self.ingest(items).await;

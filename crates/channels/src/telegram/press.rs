@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde_json::json;
 use switchboard_engine::{Engine, ExternalMessage, Update, View};
 use switchboard_model::{ConversationId, Direction, Integration, MessageId};
@@ -18,18 +17,13 @@ use super::client::{Answer, Client};
 use super::files::Links;
 use super::inbound;
 use super::mapping::place_tags;
+use super::news;
 use super::outbound::keyboard::{KEPT, TURN};
 use super::outbound::page;
 use super::pace::{self, Pace};
 use super::target::target;
 use super::thread::Thread;
-
-/// What is answered at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Press {
-    query: String,
-    turn: Option<Turn>,
-}
+use super::types::Query;
 
 /// Another page of a message's buttons is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,47 +37,8 @@ struct Turn {
     business: Option<String>,
 }
 
-/// `CallbackQuery`, as far as it is read here.
-#[derive(Deserialize)]
-struct Query {
-    id: String,
-    data: Option<String>,
-    message: Option<Shown>,
-}
-
-#[derive(Deserialize)]
-struct Shown {
-    chat: Chat,
-    message_id: i64,
-    business_connection_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Chat {
-    id: i64,
-}
-
-#[derive(Deserialize)]
-struct Pressed {
-    callback_query: Query,
-}
-
-impl Press {
-    /// The press that an update brings.
-    pub(super) fn of(raw: &str) -> Option<Self> {
-        // Most updates are none, and need not be read twice.
-        if !raw.contains("\"callback_query\"") {
-            return None;
-        }
-        let query = serde_json::from_str::<Pressed>(raw).ok()?.callback_query;
-        Some(Self {
-            turn: query.turn(),
-            query: query.id,
-        })
-    }
-}
-
 impl Query {
+    /// The page that is asked for, if that is what the button is for.
     fn turn(&self) -> Option<Turn> {
         let mut parts = self.data.as_ref()?.strip_prefix(TURN)?.split(':');
         let shown = self.message.as_ref()?;
@@ -99,8 +54,11 @@ impl Query {
 }
 
 impl Account {
-    /// Reads an update.
-    pub(super) async fn read(&self, raw: &str) -> switchboard_model::Result<Update> {
+    /// Reads an update, and tells of the press that it brings.
+    pub(super) async fn read(
+        &self,
+        raw: &str,
+    ) -> switchboard_model::Result<(Update, Option<Query>)> {
         read(
             &self.engine,
             &self.integration,
@@ -114,7 +72,7 @@ impl Account {
 
     /// Answers presses in the background, so that they hold up nothing: what comes of it matters to
     /// nobody but the reader.
-    pub(super) fn answer_presses(&self, presses: Vec<Press>) {
+    pub(super) fn answer_presses(&self, presses: Vec<Query>) {
         if presses.is_empty() {
             return;
         }
@@ -133,8 +91,9 @@ impl Account {
     }
 }
 
-/// Reads an update to the account of this number. The value of a button that did not travel with it
-/// is looked up, and if `by_message`, so is the thread of a message that is named without its topic.
+/// Reads an update to the account of this number, and tells of the press that it brings. The value
+/// of a button that did not travel with it is looked up, and if `by_message`, so is the thread of a
+/// message that is named without its topic.
 pub(super) async fn read(
     engine: &Engine,
     integration: &Integration,
@@ -142,27 +101,39 @@ pub(super) async fn read(
     links: &Links,
     raw: &str,
     by_message: bool,
-) -> switchboard_model::Result<Update> {
-    let Some(data) = inbound::pressed(raw) else {
-        return Ok(inbound::read(number, links, raw));
+) -> switchboard_model::Result<(Update, Option<Query>)> {
+    let pressed = inbound::pressed(raw);
+    let said = match &pressed {
+        Some(query) => said(engine, integration, number, query, by_message).await?,
+        None => None,
     };
-    if data.starts_with(TURN) {
-        return Ok(inbound::read(number, links, raw));
-    }
-    let value = if data.starts_with(KEPT) {
-        buttons::find(engine, integration, &data).await?
-    } else {
-        Some(data)
+    let update = said.unwrap_or_else(|| inbound::read(number, links, raw));
+    Ok((update, pressed))
+}
+
+/// What a press says; None where it turns a page, or is not understood.
+async fn said(
+    engine: &Engine,
+    integration: &Integration,
+    number: &str,
+    query: &Query,
+    by_message: bool,
+) -> switchboard_model::Result<Option<Update>> {
+    let value = match query.data.as_deref() {
+        None | Some("") => None,
+        Some(data) if data.starts_with(TURN) => None,
+        Some(data) if data.starts_with(KEPT) => buttons::find(engine, integration, data).await?,
+        Some(data) => Some(data.to_owned()),
     };
     let Some(value) = value else {
-        return Ok(inbound::read(number, links, raw));
+        return Ok(None);
     };
-    let found = match inbound::pressed_message(number, raw).filter(|_| by_message) {
+    let message = query.message.as_ref().filter(|_| by_message);
+    let found = match message.and_then(|message| news::inaccessible(number, message)) {
         Some(message) => thread_of(engine, integration, message).await?,
         None => None,
     };
-    let press = inbound::press(number, raw, &value, found.as_ref());
-    Ok(press.unwrap_or_else(|| inbound::read(number, links, raw)))
+    Ok(inbound::press(number, query, &value, found.as_ref()))
 }
 
 /// The thread of a message that is named without its topic, if it is known here.
@@ -186,12 +157,12 @@ struct Answerer {
 }
 
 impl Answerer {
-    async fn answer(&self, press: &Press) {
-        let body = json!({ "callback_query_id": press.query });
+    async fn answer(&self, press: &Query) {
+        let body = json!({ "callback_query_id": press.id });
         let answered = self.client.call("answerCallbackQuery", &body, self.limit);
         let turned = async {
-            if let Some(turn) = &press.turn {
-                self.turn(turn).await;
+            if let Some(turn) = press.turn() {
+                self.turn(&turn).await;
             }
         };
         let (answer, ()) = tokio::join!(answered, turned);

@@ -141,10 +141,10 @@ fn is_taken(raw: &str) {
         }
         UpdateContent::Unmapped(_) => panic!("no script was asked"),
     }
-    if let Some(data) = inbound::pressed(raw) {
-        drop(inbound::press("7000000001", raw, &data, None));
+    if let Some(query) = inbound::pressed(raw) {
+        let value = query.data.as_deref().unwrap_or_default();
+        drop(inbound::press("7000000001", &query, value, None));
     }
-    drop(inbound::pressed_message("7000000001", raw));
 }
 
 /// Telegram's HTML (<https://core.telegram.org/bots/api#html-style>), and nothing else: the text.

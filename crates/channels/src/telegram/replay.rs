@@ -42,7 +42,7 @@ impl Account {
             (None, Some(raw)) => raw,
             (None, None) => return Err(no_update()),
         };
-        let update = self.read(&raw).await?;
+        let (update, _) = self.read(&raw).await?;
         let mut tries = 0;
         let taken = loop {
             let placed = match self.placed(&raw, &update).await {

@@ -99,13 +99,25 @@ struct TopicCreated {
 }
 
 impl Message {
-    /// What its topic was called when it was made: what is said in a topic answers, where it answers
-    /// nothing else, the message that made the topic.
+    /// The number of the message that it answers.
+    pub(super) fn answers(&self) -> Option<i64> {
+        let replied = self.reply_to_message.as_ref()?;
+        (!self.answers_topic(replied)).then_some(replied.message_id)
+    }
+
+    /// What its topic was called when it was made.
     pub(super) fn topic_name(&self) -> Option<&str> {
         let head = self.reply_to_message.as_ref()?;
-        let is_head = Some(head.message_id) == self.message_thread_id;
-        let created = head.forum_topic_created.as_ref().filter(|_| is_head)?;
+        let created = head.forum_topic_created.as_ref();
+        let created = created.filter(|_| self.answers_topic(head))?;
         Some(&created.name)
+    }
+
+    /// What is said in a topic answers, where it answers nothing else, the message that made the
+    /// topic. The first post of a chain of replies has the chain's number too, and is answered.
+    fn answers_topic(&self, replied: &RepliedMessage) -> bool {
+        let is_topic = self.is_topic_message == Some(true) || replied.forum_topic_created.is_some();
+        is_topic && Some(replied.message_id) == self.message_thread_id
     }
 }
 
@@ -132,9 +144,14 @@ pub(super) struct Happening {
     pub(super) date: Option<i64>,
 }
 
-/// Of a `CallbackQuery`, what is its own.
+/// `CallbackQuery`. Whatever else it holds, it can be answered by its id.
 #[derive(Debug, Deserialize)]
 pub(super) struct Query {
     pub(super) id: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) data: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) from: Option<Person>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) message: Option<Message>,
 }

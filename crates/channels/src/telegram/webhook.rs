@@ -24,7 +24,7 @@ use super::inbound;
 use super::lenient::lenient;
 use super::mapping::TRIES;
 use super::polling::is_passing;
-use super::press::Press;
+use super::types::Query;
 
 /// The header in which Telegram sends the secret (Bot API, `setWebhook`).
 const SECRET_HEADER: &str = "x-telegram-bot-api-secret-token";
@@ -70,10 +70,7 @@ impl Webhook for Account {
         let stored = match serde_json::from_str::<&RawValue>(&body) {
             Ok(raw) => {
                 let stored = self.ingest_update(raw.get()).await;
-                if stored.is_ok() {
-                    self.answer_presses(Press::of(raw.get()).into_iter().collect());
-                }
-                stored
+                stored.map(|press| self.answer_presses(press.into_iter().collect()))
             }
             // Who knows the secret speaks for Telegram, which would send it again for a day and
             // nothing else of its chat meanwhile.
@@ -188,8 +185,9 @@ impl Account {
         pause
     }
 
-    async fn ingest_update(&self, raw: &str) -> Result<(), Error> {
-        let update = self.read(raw).await?;
+    /// Stores what an update brings, and tells of the press that it is.
+    async fn ingest_update(&self, raw: &str) -> Result<Option<Query>, Error> {
+        let (update, press) = self.read(raw).await?;
         let mut tries = 0;
         let stored = loop {
             let mapped = self.mapped(raw, &update).await?;
@@ -207,6 +205,7 @@ impl Account {
             }
             stored => stored,
         }
+        .map(|()| press)
     }
 
     async fn ingest_one(&self, update: Update) -> Result<(), Error> {

@@ -68,6 +68,7 @@ impl Local {
             Some(file) if work == Work::Terminal => Some(FaqFile::open(file, &env)?),
             _ => None,
         };
+        let begun = env.now();
         let core = Core::open(config, folder).await?;
         let mut supervisor = None;
         let mut channels: Arc<dyn Channels> = Arc::new(NoChannels);
@@ -81,6 +82,7 @@ impl Local {
             inlets,
             watch().0,
             faq,
+            begun,
         ));
         let replay = started.clone();
         if work == Work::Terminal {

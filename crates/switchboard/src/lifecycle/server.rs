@@ -76,6 +76,7 @@ impl Server {
         if faq.is_some() {
             FaqFile::expect_hangups();
         }
+        let begun = env.now();
         let mut core = Core::open(&config, folder).await?;
         let preset = core.token.is_some();
         core.first_token().await?;
@@ -101,6 +102,7 @@ impl Server {
             inlets.clone(),
             watch.clone(),
             faq,
+            begun,
         ));
         let readiness = Readiness::default();
         let explain = Arc::new(Explainer(core.engine.clone()));

@@ -1,6 +1,6 @@
 //! The workers of bots and channels: started, started anew when their integration changes, stopped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use switchboard_api::admin::Channels;
 use switchboard_api::{ActionRegistry, FileSources, Webhooks};
 use switchboard_bots::{Bot, Echo, HttpBot};
-use switchboard_channels::telegram::{self, Account, AccountConfig, Timing};
+use switchboard_channels::telegram::{self, Account, AccountConfig, Pacing, Timing};
 use switchboard_channels::terminal::Terminal;
 use switchboard_delivery::{Policy, UncertainPolicy, Worker};
 use switchboard_engine::{Condition, Engine};
 use switchboard_integration::{Outbound, Replay, Replayed};
-use switchboard_model::{Error, EventId, Integration, IntegrationId, Result};
+use switchboard_model::{Error, EventId, Integration, IntegrationId, Result, Timestamp};
 use switchboard_script::{Limits, Script};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -37,6 +37,10 @@ pub(super) struct Supervisor {
     shutdown: CancellationToken,
     bots: Mutex<Option<JoinHandle<()>>>,
     channels: Mutex<HashMap<IntegrationId, Running>>,
+    /// When the process began.
+    begun: Timestamp,
+    /// The integrations that were started since.
+    met: Mutex<HashSet<IntegrationId>>,
 }
 
 /// Where the HTTP server finds the bot and the channels, and its own address.
@@ -77,6 +81,7 @@ impl Supervisor {
         inlets: Inlets,
         watch: Watch,
         faq: Option<FaqFile>,
+        begun: Timestamp,
     ) -> Self {
         Self {
             engine,
@@ -87,6 +92,8 @@ impl Supervisor {
             shutdown: CancellationToken::new(),
             bots: Mutex::default(),
             channels: Mutex::default(),
+            begun,
+            met: Mutex::default(),
         }
     }
 
@@ -177,7 +184,8 @@ impl Supervisor {
         let outbound: Arc<dyn Outbound> = match integration.platform.as_str() {
             "terminal" => Arc::new(Terminal),
             "telegram" => {
-                let Some(account) = self.telegram(integration).await? else {
+                let pacing = self.pacing(integration).await;
+                let Some(account) = self.telegram(integration, pacing).await? else {
                     return Ok(None);
                 };
                 self.inlets
@@ -211,8 +219,23 @@ impl Supervisor {
         Ok(Some(Running { stop, tasks }))
     }
 
+    /// How an account that is started keeps to Telegram's limits. Of one that is older than this
+    /// process, or is started anew, somebody else may have sent for the bot until now.
+    async fn pacing(&self, integration: &Integration) -> Pacing {
+        let is_new = self.met.lock().await.insert(integration.id);
+        match self.config.telegram_pace {
+            Pace::Off => Pacing::Off,
+            Pace::On if is_new && integration.created_at >= self.begun => Pacing::Fresh,
+            Pace::On => Pacing::Following,
+        }
+    }
+
     /// The Telegram account of an integration, if it has a token that opens.
-    async fn telegram(&self, integration: &Integration) -> Result<Option<Arc<Account>>> {
+    async fn telegram(
+        &self,
+        integration: &Integration,
+        pacing: Pacing,
+    ) -> Result<Option<Arc<Account>>> {
         let token = match self.engine.integration_secret(integration.id).await {
             Ok(Some(token)) => token,
             Ok(None) => return Ok(None),
@@ -247,7 +270,7 @@ impl Supervisor {
                 .map_or_else(|| self.inlets.own_url.clone(), ToString::to_string),
             timing: Timing::default(),
             script,
-            paced: self.config.telegram_pace == Pace::On,
+            pacing,
         })?;
         Ok(Some(Arc::new(account)))
     }
@@ -301,7 +324,9 @@ impl Replay for Supervisor {
         if integration.platform != telegram::PLATFORM {
             return Err(no_account());
         }
-        let account = self.telegram(integration).await?.ok_or_else(no_account)?;
+        // It sends nothing.
+        let account = self.telegram(integration, Pacing::Off).await?;
+        let account = account.ok_or_else(no_account)?;
         account.replay(event, out_of_turn).await
     }
 }

@@ -282,7 +282,7 @@ async fn a_press_under_a_message_that_is_no_longer_accessible_is_said_in_its_top
         .to_string()
     };
     for number in [8, 9] {
-        let update = account.read(&press(number, "yes")).await.unwrap();
+        let (update, _) = account.read(&press(number, "yes")).await.unwrap();
         let UpdateContent::Message(said) = update.content else {
             panic!("something said, not {update:?}");
         };
@@ -290,7 +290,7 @@ async fn a_press_under_a_message_that_is_no_longer_accessible_is_said_in_its_top
         assert_eq!(said.payload.as_str(), r#"{"text":"yes"}"#);
         assert_eq!(said.tags.get("replyTo"), Some(&*number.to_string()));
     }
-    let unknown = account.read(&press(7, "yes")).await.unwrap();
+    let (unknown, _) = account.read(&press(7, "yes")).await.unwrap();
     assert!(
         matches!(unknown.content, UpdateContent::Event(_)),
         "{unknown:?}"
@@ -300,7 +300,7 @@ async fn a_press_under_a_message_that_is_no_longer_accessible_is_said_in_its_top
     // A script's conversations are not found by their chat.
     let raw = press(9, "yes");
     let scripted = press::read(engine, integration, ACCOUNT, &links, &raw, false).await;
-    let scripted = scripted.unwrap();
+    let (scripted, _) = scripted.unwrap();
     assert!(
         matches!(scripted.content, UpdateContent::Event(_)),
         "{scripted:?}"
@@ -329,7 +329,7 @@ async fn what_is_told_of_a_chat_changes_no_conversation_of_a_script() {
         changed("my_chat_member", &member),
     ] {
         let raw = update.to_string();
-        let update = account.read(&raw).await.unwrap();
+        let (update, _) = account.read(&raw).await.unwrap();
         match account.mapped(&raw, &update).await.unwrap().content {
             UpdateContent::Message(message) => {
                 assert!(message.thread.known.is_some());

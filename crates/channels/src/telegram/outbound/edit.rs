@@ -8,14 +8,15 @@
 
 use serde_json::{Map, Value, json};
 use switchboard_integration::{Deletion, Lease, Outgoing, Parts, SendOutcome};
-use switchboard_model::Tags;
+use switchboard_model::{Conversation, Tags};
 use switchboard_store::SentPart;
 
+use super::Try;
+use super::form::{Changes, Form, Shown};
 use super::note::{self, Known, Note, kind};
 use super::plan::{Call, Plan};
-use super::{Changes, Try};
 use crate::telegram::account::Account;
-use crate::telegram::answer::{Verdict, sent_tags};
+use crate::telegram::answer::Verdict;
 use crate::telegram::guest;
 
 /// What Telegram can put into the place of one another.
@@ -41,29 +42,32 @@ impl Account {
         let mut known = note::known(&self.number, parts.sent());
         self.keep_values(&plan.kept).await?;
         let this = Try::begin(outgoing.message.id, lease);
-        let mut changes = Changes::default();
-        let mut ids = Vec::new();
+        let mut shown = Shown::default();
         let is_one_of_several = plan.calls.len() > 1;
         for (part, call) in (0..).zip(plan.calls) {
-            if let Some(there) = known.remove(&part) {
-                let there = there.map_err(|unknown| permanent(&unknown))?;
-                let whole = is_one_of_several.then(|| note::shows(&call));
-                if whole.is_none() || whole != there.note.shows {
-                    let asked = (part, whole);
-                    self.edit_part(outgoing, asked, &there, call, (parts, this), &mut changes)
-                        .await?;
-                }
-                ids.push(there.id);
+            let Some(there) = known.remove(&part) else {
+                let further = self.further(outgoing, (part, call), (parts, this));
+                let (id, changes) = further.await?;
+                shown.add(&id, changes);
                 continue;
-            }
-            let further = self.further(outgoing, (part, call), (parts, this), &mut changes);
-            ids.push(further.await?);
+            };
+            let there = there.map_err(|unknown| permanent(&unknown))?;
+            let whole = is_one_of_several.then(|| note::shows(&call));
+            let changes = if whole.is_some() && whole == there.note.shows {
+                there.note.changes
+            } else {
+                let asked = (part, call, whole);
+                self.edit_part(&outgoing.conversation, &there, asked, (parts, this))
+                    .await?
+            };
+            shown.add(&there.id, changes);
         }
         for (part, surplus) in known {
             let surplus = surplus.map_err(|unknown| permanent(&unknown))?;
-            self.delete_part(part, &surplus, parts, this).await?;
+            self.delete_part(&outgoing.conversation, (part, &surplus), (parts, this))
+                .await?;
         }
-        Ok(tags(&ids, &changes))
+        Ok(shown.all_tags())
     }
 
     pub(super) async fn delete_parts(
@@ -76,7 +80,10 @@ impl Account {
         let mut refused = None;
         for (part, there) in note::known(&self.number, parts.sent()) {
             let deleted = match there {
-                Ok(there) => self.delete_part(part, &there, parts, this).await,
+                Ok(there) => {
+                    self.delete_part(&deletion.conversation, (part, &there), (parts, this))
+                        .await
+                }
                 Err(unknown) => Err(permanent(&unknown)),
             };
             match deleted {
@@ -91,79 +98,81 @@ impl Account {
         refused.map_or(Ok(Tags::new()), Err)
     }
 
-    /// Makes a part that is there show what `call` would send, and notes it if that is asked for.
+    /// Makes a part that is there show what `call` would send, and notes what is news of it, and
+    /// `whole`. Tells in which way it is said.
     async fn edit_part(
         &self,
-        outgoing: &Outgoing,
-        (part, whole): (u32, Option<String>),
+        conversation: &Conversation,
         there: &Known,
-        mut call: Call,
+        (part, mut call, whole): (u32, Call, Option<String>),
         (parts, this): (&dyn Parts, Try),
-        changes: &mut Changes,
-    ) -> Result<(), SendOutcome> {
+    ) -> Result<Changes, SendOutcome> {
+        if there.note.kind != "message" {
+            // Telegram puts no text into a file's place.
+            call.instead = None;
+        }
+        let mut form = Form::of(call);
+        let mut noted = there.note.clone();
         loop {
-            let change = change(&there.note, &call).map_err(|reason| permanent(&reason))?;
+            let change = change(&there.note, &form.call).map_err(|reason| permanent(&reason))?;
             let Change::Call(method, mut parameters) = change else {
-                return Ok(());
+                return Ok(there.note.changes);
             };
             let replaces = method == "editMessageMedia";
-            if (replaces && there.note.content.is_some()) || there.note.shows.is_some() {
+            if (replaces && noted.content.is_some()) || noted.shows.is_some() {
                 // Should this be the last that is heard of it, nobody knows what is there.
-                let unsure = Note {
-                    content: there.note.content.clone().filter(|_| !replaces),
-                    shows: None,
-                    ..there.note.clone()
-                };
-                record(parts, unsure.part(part, &there.id)).await?;
+                noted.shows = None;
+                if replaces {
+                    noted.content = None;
+                }
+                record(parts, noted.part(part, &there.id)).await?;
             }
             locate(there, &mut parameters);
             let called = self.call_in_turn(there.note.chat, method, &parameters, this);
             match called.await {
                 Verdict::Taken(_) | Verdict::Moot => {
-                    if replaces || whole.is_some() {
-                        let mut noted = there.note.clone();
-                        if replaces {
-                            noted = noted.showing(&call);
-                        }
-                        noted.shows = whole;
-                        record(parts, noted.part(part, &there.id)).await?;
+                    let shown = Note {
+                        shows: whole,
+                        ..there.note.showing(&form)
+                    };
+                    if shown != noted {
+                        record(parts, shown.part(part, &there.id)).await?;
                     }
-                    return Ok(());
+                    return Ok(form.changes);
                 }
-                Verdict::Plainly(error) => {
-                    if !call.strip() {
+                Verdict::Without(trouble, error) => {
+                    if !form.without(trouble) {
                         return Err(permanent(&error));
                     }
-                    changes.plain = true;
-                }
-                Verdict::WithoutFile(error) => {
-                    let instead = call.instead.take().filter(|_| there.note.kind == "message");
-                    call = *instead.ok_or_else(|| permanent(&error))?;
-                    changes.link = true;
                 }
                 Verdict::Moved(chat, error) => {
-                    self.follow_from(outgoing, there, chat).await?;
-                    return Err(permanent(&error));
+                    return Err(self.left_behind(conversation, there, chat, &error).await);
                 }
-                Verdict::WithoutReply(error) => return Err(permanent(&error)),
                 Verdict::Over(outcome) => return Err(again(outcome)),
             }
         }
     }
 
     /// The chat of a part has become another: its conversation follows, though the part cannot.
-    async fn follow_from(
+    async fn left_behind(
         &self,
-        outgoing: &Outgoing,
+        conversation: &Conversation,
         there: &Known,
         chat: i64,
-    ) -> Result<(), SendOutcome> {
-        match self.target(&outgoing.conversation.tags) {
-            Ok(mut thread) if Some(thread.chat) == there.note.chat && thread.chat != chat => {
-                self.follow(outgoing, &mut thread, chat).await
-            }
-            _ => Ok(()),
+        error: &str,
+    ) -> SendOutcome {
+        let place = self.target(&conversation.tags);
+        if let Ok(mut thread) = place
+            && Some(thread.chat) == there.note.chat
+            && thread.chat != chat
+            && let Err(outcome) = self.follow(conversation, &mut thread, chat).await
+        {
+            return outcome;
         }
+        permanent(&format!(
+            "{error}; the conversation goes on in chat {chat}, and what was sent before stays as it \
+             is: Telegram changes no messages of a group that has become a supergroup"
+        ))
     }
 
     /// Sends what the parts that are there have no room for.
@@ -172,8 +181,7 @@ impl Account {
         outgoing: &Outgoing,
         next: (u32, Call),
         within: (&dyn Parts, Try),
-        changes: &mut Changes,
-    ) -> Result<String, SendOutcome> {
+    ) -> Result<(String, Changes), SendOutcome> {
         let tags = &outgoing.conversation.tags;
         if guest::query(tags)
             .map_err(|error| permanent(&error))?
@@ -184,16 +192,14 @@ impl Account {
         let mut thread = self
             .target(tags)
             .map_err(|unknown| permanent(&format!("{unknown}; mend the tags, then send again")))?;
-        self.send_next(outgoing, &mut thread, next, within, changes)
-            .await
+        self.send_next(outgoing, &mut thread, next, within).await
     }
 
     async fn delete_part(
         &self,
-        part: u32,
-        there: &Known,
-        parts: &dyn Parts,
-        this: Try,
+        conversation: &Conversation,
+        (part, there): (u32, &Known),
+        (parts, this): (&dyn Parts, Try),
     ) -> Result<(), SendOutcome> {
         let (Some(chat), Ok(number)) = (there.note.chat, there.id.parse::<i64>()) else {
             return Err(permanent(
@@ -220,10 +226,10 @@ impl Account {
                 };
                 record(parts, gone.part(part, &there.id)).await
             }
-            Verdict::Plainly(error)
-            | Verdict::WithoutFile(error)
-            | Verdict::WithoutReply(error)
-            | Verdict::Moved(_, error) => Err(permanent(&error)),
+            Verdict::Moved(chat, error) => {
+                Err(self.left_behind(conversation, there, chat, &error).await)
+            }
+            Verdict::Without(_, error) => Err(permanent(&error)),
             Verdict::Over(outcome) => Err(again(outcome)),
         }
     }
@@ -318,19 +324,6 @@ async fn record(parts: &dyn Parts, part: SentPart) -> Result<(), SendOutcome> {
         .map_err(|error| SendOutcome::Retry {
             error: format!("part {number} was changed, but not recorded: {error}"),
         })
-}
-
-/// The tags of a message after a change; empty ones take back what was so before.
-fn tags(ids: &[String], changes: &Changes) -> Tags {
-    let ids: Vec<String> = ids.iter().filter(|id| !id.is_empty()).cloned().collect();
-    let mut tags = sent_tags(&ids);
-    if tags.get("ids").is_none() {
-        tags.insert("ids", "");
-    }
-    for (name, value, is) in changes.tags() {
-        tags.insert(name, if is { value } else { "" });
-    }
-    tags
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use switchboard_engine::keys::hex;
 use switchboard_store::SentPart;
 
+use super::form::{Changes, Form};
 use super::plan::Call;
 use crate::telegram::thread::Thread;
 
@@ -34,6 +35,9 @@ pub(in crate::telegram) struct Note {
     /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) shows: Option<String>,
+    /// In which way it is said otherwise than it was meant.
+    #[serde(flatten)]
+    pub(super) changes: Changes,
     /// Whether it was deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) gone: bool,
@@ -67,33 +71,35 @@ pub(super) enum Unknown {
 }
 
 impl Note {
-    /// Of what a call sends to a thread.
-    pub(super) fn of(bot: &str, thread: &Thread, call: &Call) -> Self {
+    /// Of what is sent to a thread.
+    pub(super) fn of(bot: &str, thread: &Thread, form: &Form) -> Self {
         Self {
             chat: Some(thread.chat),
             business: thread.business.clone(),
-            ..Self::of_guest(bot, call)
+            ..Self::of_guest(bot, form)
         }
     }
 
-    /// Of what a call's content answers a guest message with.
-    pub(in crate::telegram) fn of_guest(bot: &str, call: &Call) -> Self {
+    /// Of what answers a guest message.
+    pub(in crate::telegram) fn of_guest(bot: &str, form: &Form) -> Self {
         Self {
             bot: bot.to_owned(),
             chat: None,
             business: None,
-            kind: kind(call).to_owned(),
-            content: content(call),
+            kind: kind(&form.call).to_owned(),
+            content: content(&form.call),
             shows: None,
+            changes: form.changes,
             gone: false,
         }
     }
 
     /// The same place with what a call shows.
-    pub(super) fn showing(&self, call: &Call) -> Self {
+    pub(super) fn showing(&self, form: &Form) -> Self {
         Self {
-            kind: kind(call).to_owned(),
-            content: content(call),
+            kind: kind(&form.call).to_owned(),
+            content: content(&form.call),
+            changes: form.changes,
             ..self.clone()
         }
     }
@@ -105,6 +111,11 @@ impl Note {
             ..SentPart::new(part, external_id)
         }
     }
+}
+
+/// In which way a part is said otherwise than it was meant.
+pub(super) fn changes(part: &SentPart) -> Changes {
+    Note::deserialize(&part.detail).map_or_else(|_| Changes::default(), |note| note.changes)
 }
 
 /// The parts that are in the channel, by number: what was noted of each last.

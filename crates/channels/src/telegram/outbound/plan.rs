@@ -16,6 +16,9 @@ use crate::telegram::split::MESSAGE_LIMIT;
 /// The most UTF-16 units of a caption.
 const CAPTION_LIMIT: usize = 1024;
 
+/// The parameter that says what a message answers.
+const REPLY: &str = "reply_parameters";
+
 /// A call of the Bot API, but for where it goes to.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::telegram) struct Call {
@@ -37,6 +40,21 @@ impl Call {
         self.parameters.remove("parse_mode");
         self.parameters.insert(field.to_owned(), text.into());
         true
+    }
+
+    /// The same as an answer to a message.
+    pub(super) fn answering(mut self, reply: &Value) -> Self {
+        self.set(REPLY, reply.clone());
+        self.instead = self.instead.map(|call| Box::new(call.answering(reply)));
+        self
+    }
+
+    /// Leaves out that it is an answer. `false` if it is none.
+    pub(super) fn unanswer(&mut self) -> bool {
+        if let Some(instead) = &mut self.instead {
+            instead.unanswer();
+        }
+        self.parameters.remove(REPLY).is_some()
     }
 }
 

@@ -1,12 +1,13 @@
 //! The token buckets, and the lines of those who wait for them. Time comes in as a value: so long
 //! after a beginning.
 //!
-//! Promises: nobody gets through faster than [`CHAT`], [`GROUP`] and [`ALL`] say; who was told a turn
+//! Promises: nobody gets through faster than [`CHAT`], [`GROUP`] and [`ALL`] say, together with what a
+//! former process of the same bot let through, if there was one; who was told a turn
 //! gets through then, before all who came later to the same chat, and is not told another one as long
 //! as nothing else happens; what is kept here grows with the chats of the last seconds only.
 //! What never happens here: a wait.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,6 @@ use std::time::Duration;
 use governor::clock::Clock;
 use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::state::keyed::HashMapStateStore;
-use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota, RateLimiter};
 use switchboard_model::MessageId;
 
@@ -30,10 +30,20 @@ pub(super) struct Limit {
 /// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>). Three are an
 /// answer and what belongs to it.
 pub(super) const CHAT: Limit = Limit::new(Duration::from_secs(1), 3);
-/// 20 messages a minute in a group; also in a channel, whose limits Telegram does not tell.
-pub(super) const GROUP: Limit = Limit::new(Duration::from_secs(3), 5);
-/// About 30 messages a second in all.
+/// 20 messages a minute in a group; also in a channel, whose limits Telegram does not tell. The burst
+/// and what a minute gives are 20 together.
+pub(super) const GROUP: Limit = Limit::new(Duration::from_secs(4), 5);
+/// About 30 messages a second in all: so many in any second, see [`Window`].
 pub(super) const ALL: Limit = Limit::new(Duration::from_nanos(33_333_334), 30);
+/// How long the window of [`ALL`] is.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+/// Where a former process may have sent, each first message waits so long. A bucket gives its first
+/// then, as if all before had just been taken; so a group, whose bucket is slower, gets less than one
+/// more than it would have.
+pub(super) const FIRST: Duration = Duration::from_secs(1);
+/// What the clock shows at the beginning, so that a bucket can be empty as of before it.
+pub(super) const START: Duration = Duration::from_mins(1);
 
 /// When so many chats in a row were told to wait, it is not about these chats.
 const MANY: usize = 5;
@@ -45,19 +55,52 @@ const TIDYING: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 type Keyed = RateLimiter<i64, HashMapStateStore<i64>, Ticks, StateInformationMiddleware>;
-type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, StateInformationMiddleware>;
 
 pub(super) struct Buckets {
     ticks: Ticks,
     chats: Keyed,
     groups: Keyed,
-    all: Direct,
+    all: Window,
+    /// After a former process, while it matters: the chats whose buckets were emptied.
+    emptied: Option<HashSet<i64>>,
     lines: HashMap<i64, Line>,
     common: Line,
     tickets: HashMap<MessageId, Ticket>,
     /// The chats that were told to wait since the last call that got through.
     refused: BTreeSet<i64>,
     tidied: Duration,
+}
+
+/// What was let through in the last second. A token bucket would let a burst and what the second
+/// gives through, and so would have to be small to keep the limit.
+#[derive(Default)]
+struct Window(VecDeque<Duration>);
+
+impl Window {
+    fn take(&mut self, now: Duration) -> Taken {
+        while self.0.front().is_some_and(|first| *first + SECOND <= now) {
+            self.0.pop_front();
+        }
+        let most = ALL.burst.get() as usize;
+        let full = |all: &VecDeque<Duration>| all.front().map_or(now, |first| *first + SECOND);
+        if self.0.len() >= most {
+            return Err(full(&self.0));
+        }
+        self.0.push_back(now);
+        Ok((self.0.len() == most).then(|| full(&self.0)))
+    }
+}
+
+/// Whether one was taken, and until when there is no other.
+type Taken = Result<Option<Duration>, Duration>;
+
+/// What a bucket answers. When it has just become empty, the next is there an interval later at the
+/// latest.
+fn taken(now: Duration, limit: Limit, answer: Result<StateSnapshot, NotUntil<Duration>>) -> Taken {
+    match answer {
+        Ok(state) => Ok((state.remaining_burst_capacity() == 0).then(|| now + limit.interval)),
+        Err(refusal) => Err(refusal.earliest_possible()),
+    }
 }
 
 /// Those who wait for one bucket.
@@ -136,36 +179,23 @@ impl Line {
         turn
     }
 
-    /// Notes what the bucket of this line said. When it has just become empty, the next is there an
-    /// interval later at the latest.
-    fn took(
-        &mut self,
-        now: Duration,
-        limit: Limit,
-        answer: Result<StateSnapshot, NotUntil<Duration>>,
-    ) -> Result<(), Duration> {
-        match answer {
-            Ok(state) => {
-                if state.remaining_burst_capacity() == 0 {
-                    self.next = self.next.max(now + limit.interval);
-                }
-                Ok(())
-            }
-            Err(refusal) => {
-                self.next = self.next.max(refusal.earliest_possible());
-                Err(self.next)
-            }
-        }
+    /// Notes what the bucket of this line said.
+    fn took(&mut self, taken: Taken) -> Result<(), Duration> {
+        let (Ok(until) | Err(until)) = taken.map_err(Some);
+        self.next = self.next.max(until.unwrap_or_default());
+        taken.map(drop).map_err(|_| self.next)
     }
 }
 
 impl Buckets {
+    /// Full ones: nobody has sent before.
     pub(super) fn new() -> Self {
         let ticks = Ticks::default();
         Self {
             chats: RateLimiter::hashmap_with_clock(CHAT.quota(), ticks.clone()).with_middleware(),
             groups: RateLimiter::hashmap_with_clock(GROUP.quota(), ticks.clone()).with_middleware(),
-            all: RateLimiter::direct_with_clock(ALL.quota(), ticks.clone()).with_middleware(),
+            all: Window::default(),
+            emptied: None,
             ticks,
             lines: HashMap::new(),
             common: Line::default(),
@@ -175,10 +205,20 @@ impl Buckets {
         }
     }
 
+    /// Those of a process that follows another, which may have sent all there was until [`START`].
+    pub(super) fn following() -> Self {
+        let mut buckets = Self::new();
+        buckets.all.0 = std::iter::repeat_n(START, ALL.burst.get() as usize).collect();
+        buckets.common.next = START + SECOND;
+        buckets.emptied = Some(HashSet::new());
+        buckets
+    }
+
     /// Asks to send to a chat. `None`: now. Else the turn to ask again.
     pub(super) fn ask(&mut self, now: Duration, chat: i64, who: MessageId) -> Option<Duration> {
-        self.ticks.set(now);
         self.tidy(now);
+        self.empty(now, chat);
+        self.ticks.set(now);
         if let Some(ticket) = self.tickets.get(&who)
             && now < ticket.turn
         {
@@ -189,6 +229,35 @@ impl Buckets {
         let turn = ticket.turn;
         self.tickets.insert(who, ticket);
         Some(turn)
+    }
+
+    /// Empties the buckets of a chat that a former process may have sent to.
+    fn empty(&mut self, now: Duration, chat: i64) {
+        let Some(emptied) = &mut self.emptied else {
+            return;
+        };
+        if now > START + FIRST + GROUP.interval * GROUP.burst.get() {
+            // They would be full by now.
+            self.emptied = None;
+            return;
+        }
+        if !emptied.insert(chat) {
+            return;
+        }
+        let drain = |bucket: &Keyed, limit: Limit| {
+            self.ticks
+                .set((START + FIRST).saturating_sub(limit.interval));
+            for _ in 0..limit.burst.get() {
+                // It is full until here, so each is there.
+                let _ = bucket.check_key(&chat);
+            }
+        };
+        drain(&self.chats, CHAT);
+        if is_group(chat) {
+            drain(&self.groups, GROUP);
+        }
+        let line = self.lines.entry(chat).or_default();
+        line.next = line.next.max(START + FIRST);
     }
 
     /// `None`: what it needs is taken, all at once, so that nothing taken grows old in a wait.
@@ -209,15 +278,15 @@ impl Buckets {
             line.last = line.last.max(turn);
             return Some(turn);
         }
-        let taken = if is_group(chat) {
-            line.took(now, GROUP, self.groups.check_key(&chat))
+        let in_group = if is_group(chat) {
+            line.took(taken(now, GROUP, self.groups.check_key(&chat)))
         } else {
             Ok(())
         };
-        let taken = taken
-            .and_then(|()| line.took(now, CHAT, self.chats.check_key(&chat)))
-            .and_then(|()| self.common.took(now, ALL, self.all.check()));
-        taken.err()
+        let in_chat =
+            in_group.and_then(|()| line.took(taken(now, CHAT, self.chats.check_key(&chat))));
+        let in_all = in_chat.and_then(|()| self.common.took(self.all.take(now)));
+        in_all.err()
     }
 
     /// Telegram asked this one to wait. Its chat waits; if it goes for many chats, all do.

@@ -137,3 +137,33 @@ fn a_guest_message_of_nobodys_is_not_its_chats() {
     let asked = update("guest_message", &more);
     assert_eq!(sender_id(&asked), Some("guest:g"));
 }
+
+#[test]
+fn what_opens_a_topic_is_no_message_that_is_answered() {
+    let said = |more: &Value| {
+        let mut message = json!({
+            "message_id": 50, "date": 1, "text": "hi", "message_thread_id": 42,
+            "chat": { "id": -100, "type": "supergroup" },
+            "from": { "id": 501, "is_bot": false, "first_name": "Ada" },
+        });
+        for (name, value) in more.as_object().unwrap() {
+            message[name] = value.clone();
+        }
+        take(&json!({ "update_id": 7, "message": message }))
+    };
+    let reply = |update: &Update| message(update).tags.get("replyTo").map(str::to_owned);
+    let created = json!({ "message_id": 42, "forum_topic_created": { "name": "Work" } });
+    let plain = json!({ "message_id": 42, "text": "a post" });
+    for head in [&created, &plain] {
+        let first = said(&json!({ "is_topic_message": true, "reply_to_message": head }));
+        assert_eq!(reply(&first), None);
+        assert_eq!(thread(&first).unwrap().id, "-100/42");
+    }
+    // As when topics were switched off since.
+    assert_eq!(reply(&said(&json!({ "reply_to_message": created }))), None);
+    let other = json!({ "is_topic_message": true, "reply_to_message": { "message_id": 43 } });
+    assert_eq!(reply(&said(&other)).as_deref(), Some("43"));
+    // A chain of replies has the number of its first message, which is answered.
+    let chain = said(&json!({ "reply_to_message": plain }));
+    assert_eq!(reply(&chain).as_deref(), Some("42"));
+}

@@ -40,6 +40,7 @@ fn note(kind: &str, content: Option<&str>) -> Note {
         kind: kind.to_owned(),
         content: content.map(str::to_owned),
         shows: None,
+        changes: Changes::default(),
         gone: false,
     }
 }
@@ -297,4 +298,40 @@ async fn an_edit_of_more_parts_than_turns_goes_on_where_it_stopped() {
     let calls = desk.calls("editMessageText");
     assert_eq!(calls.len(), 9);
     assert!(calls[8]["text"].as_str().unwrap().starts_with('v'));
+}
+
+#[tokio::test]
+async fn what_became_of_a_part_is_told_by_the_change_that_ends_and_taken_back_by_the_next() {
+    let long = |desk: &Desk, first: &str| {
+        let markdown = format!("{first} {}", "b".repeat(5000));
+        desk.outgoing(
+            &[("id", "501")],
+            "markdown",
+            &json!({ "markdown": markdown }),
+        )
+    };
+    let desk = Desk::new().await;
+    let mut desk = sent(&long(&desk, "a"), desk).await;
+    let bold = long(&desk, "**a**");
+    desk.script(
+        "editMessageText",
+        Reply::refused(400, "Bad Request: can't parse entities: no"),
+    );
+    desk.script("editMessageText", Reply::ok(&json!(true)));
+    desk.script("editMessageText", Reply::Text(502, ""));
+    let outcome = edited(&desk, &bold).await;
+    assert!(matches!(outcome, SendOutcome::Retry { .. }), "{outcome:?}");
+    desk.keep_sent();
+    let SendOutcome::Done(tags) = edited(&desk, &bold).await else {
+        panic!("not done")
+    };
+    assert_eq!(tags.get("formatting"), Some("refused"));
+    // The first part twice, the second twice, the third once.
+    assert_eq!(desk.calls("editMessageText").len(), 5);
+    desk.keep_sent();
+    // The next is taken as it is meant.
+    let SendOutcome::Done(tags) = edited(&desk, &long(&desk, "*a*")).await else {
+        panic!("not done")
+    };
+    assert_eq!(tags.get("formatting"), Some(""));
 }
