@@ -116,7 +116,9 @@ pub struct IncomingEvent {
 pub struct IncomingEdit {
     /// What it was recognised by when it came: its [`Update::once`].
     pub once: Vec<String>,
-    /// Its type.
+    /// When, in seconds since 1970: of two edits the later one stays, whichever comes first.
+    pub at: Option<i64>,
+    /// Its type from now on.
     pub kind: String,
     /// Its new content.
     pub payload: Json,
@@ -179,6 +181,7 @@ impl Engine {
                 edit: event.edit.and_then(|edit| {
                     Some(InboundEdit {
                         once: once_key(&edit.once)?,
+                        at: edit.at,
                         kind: edit.kind,
                         payload: edit.payload,
                         tags: view.stored_tags(fit(edit.tags)),

@@ -301,9 +301,7 @@ impl Intake<'_> {
             return Ok(None);
         };
         let id = message.id;
-        if message.value.kind == edit.kind {
-            version::replace(tx, message, edit, self.batch.now)?;
-        }
+        version::replace(tx, message, edit, self.batch.now)?;
         Ok(Some(id))
     }
 

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_tag_values.sql"),
     include_str!("migrations/0010_membership.sql"),
     include_str!("migrations/0011_changes_sent.sql"),
+    include_str!("migrations/0012_edited.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -137,6 +137,7 @@ pub(crate) fn run(
         tracing::error!(%error, "the log's size cannot be watched; it is bounded only at closing");
     }
 
+    let mut failing = false;
     let mut closing = None;
     while closing.is_none() {
         let Some(first) = queue.blocking_recv() else {
@@ -159,7 +160,7 @@ pub(crate) fn run(
         if !jobs.is_empty() {
             // Also while the log is started anew, which a snapshot would prevent.
             let _writing = shared.snapshots.writing();
-            commit_all(shared, &connection, jobs);
+            commit_all(shared, &connection, jobs, &mut failing);
             if !shared.is_poisoned() {
                 checkpointer.after_commit(&connection, pages.load(Ordering::Relaxed));
             }
@@ -187,7 +188,13 @@ pub(crate) fn run(
     }
 }
 
-fn commit_all(shared: &Shared, connection: &Connection, mut jobs: Vec<Box<dyn Job>>) {
+/// `failing` tells whether the last one failed: a full disk is said once, not with each try.
+fn commit_all(
+    shared: &Shared,
+    connection: &Connection,
+    mut jobs: Vec<Box<dyn Job>>,
+    failing: &mut bool,
+) {
     let verdict = if shared.is_poisoned() {
         Err(crate::poisoned())
     } else {
@@ -198,6 +205,9 @@ fn commit_all(shared: &Shared, connection: &Connection, mut jobs: Vec<Box<dyn Jo
     };
     let changes = match verdict {
         Ok(changes) => {
+            if std::mem::take(failing) {
+                tracing::info!("commits succeed again");
+            }
             shared.count(jobs.len());
             for job in jobs {
                 job.answer(Ok(()));
@@ -205,7 +215,11 @@ fn commit_all(shared: &Shared, connection: &Connection, mut jobs: Vec<Box<dyn Jo
             changes
         }
         Err(error) => {
-            tracing::error!(%error, commands = jobs.len(), "a commit failed");
+            if std::mem::replace(failing, true) {
+                tracing::debug!(%error, commands = jobs.len(), "a commit failed again");
+            } else {
+                tracing::error!(%error, commands = jobs.len(), "a commit failed");
+            }
             for job in jobs {
                 job.answer(Err(error.clone()));
             }

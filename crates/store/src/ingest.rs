@@ -134,12 +134,15 @@ pub struct InboundEvent {
     pub news: Option<ChatNews>,
 }
 
-/// A message changes. If it is not there, or of another type, it stays as it is.
+/// A message changes. If it is not there, or has changed later than this, it stays as it is.
 #[derive(Debug, Clone)]
 pub struct InboundEdit {
     /// What it was recognised by when it came.
     pub once: Key,
-    /// Its type.
+    /// When, in seconds since 1970: of two edits the later one stays, whichever comes first. What
+    /// has no date changes it in any case.
+    pub at: Option<i64>,
+    /// Its type from now on.
     pub kind: String,
     /// Its new content. The earlier one is kept, see
     /// [`MessageStore::message_versions`](crate::MessageStore::message_versions).

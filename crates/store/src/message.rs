@@ -101,6 +101,8 @@ pub struct MessageUpdate {
 /// What a message said before a channel changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageVersion {
+    /// The type that it had.
+    pub kind: String,
     /// The content.
     pub payload: Json,
     /// Until when.

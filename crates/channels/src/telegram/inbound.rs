@@ -279,6 +279,7 @@ fn edited(
         event.about = news::edited(account, message).map(Box::new);
         event.edit = (message.message_id != 0).then(|| IncomingEdit {
             once: once::message(account, message),
+            at: message.edit_date,
             kind: said.to_owned(),
             payload,
             tags,

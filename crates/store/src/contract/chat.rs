@@ -378,6 +378,7 @@ pub async fn a_message_is_found_by_its_name_in_the_chat(factory: &dyn Factory) {
         thread: Some(world.external_thread("-5")),
         edit: Some(InboundEdit {
             once: key(3),
+            at: None,
             kind: "text".to_owned(),
             payload: text_payload("mended"),
             tags: Tags::new(),

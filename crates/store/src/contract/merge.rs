@@ -203,28 +203,38 @@ pub async fn an_edit_changes_the_message_and_keeps_what_it_said(factory: &dyn Fa
     let Ingested::Message { message, .. } = &said[0] else {
         panic!("a message, not {said:?}");
     };
-    let edit = |once: u64, kind: &str, text: &str| InboundEvent {
+    let edit = |once: u64, at: i64, kind: &str, text: &str| InboundEvent {
         edit: Some(InboundEdit {
             once: key(once),
+            at: Some(at),
             kind: kind.to_owned(),
             payload: text_payload(text),
-            tags: tags([("telegram:editDate", "9")]),
+            tags: tags([("telegram:editDate", at.to_string().as_str())]),
         }),
         ..happening(&world, "1")
     };
-    for text in ["hello", "hello", "hello!"] {
+    for (at, kind, text) in [
+        (2, "text", "hello"),
+        (2, "text", "hello"),
+        (4, "image", "hello"),
+        (4, "image", "hello!"),
+    ] {
         world
-            .ingest(vec![update(&world, edit(61, "text", text))])
+            .ingest(vec![update(&world, edit(61, at, kind, text))])
             .await;
     }
-    // A type cannot change, and an unknown message is none.
-    for event in [edit(61, "image", "no"), edit(60, "text", "never seen")] {
+    // One that comes late, and one of an unknown message, are events only.
+    for event in [
+        edit(61, 3, "text", "late"),
+        edit(60, 5, "text", "never seen"),
+    ] {
         let taken = world.ingest(vec![update(&world, event)]).await;
         assert!(matches!(taken[0], Ingested::Event { .. }), "{taken:?}");
     }
     let changed = world.message(*message).await;
     assert_eq!(changed.payload, text_payload("hello!"));
-    assert_eq!(changed.tags.get("telegram:editDate"), Some("9"));
+    assert_eq!(changed.kind, "image");
+    assert_eq!(changed.tags.get("telegram:editDate"), Some("4"));
     let versions = world
         .store
         .message_versions(world.bot, *message)
@@ -232,9 +242,17 @@ pub async fn an_edit_changes_the_message_and_keeps_what_it_said(factory: &dyn Fa
         .unwrap();
     let said: Vec<_> = versions
         .into_iter()
-        .map(|version| version.payload)
+        .map(|version| (version.kind, version.payload))
         .collect();
-    assert_eq!(said, [text_payload("helo"), text_payload("hello")]);
+    let version = |kind: &str, text: &str| (kind.to_owned(), text_payload(text));
+    assert_eq!(
+        said,
+        [
+            version("text", "helo"),
+            version("text", "hello"),
+            version("image", "hello")
+        ]
+    );
     assert_eq!(texts(&world, world.thread("1").await.id).await.len(), 1);
 
     let another = world.another_bot().await;

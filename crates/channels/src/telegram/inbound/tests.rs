@@ -371,6 +371,19 @@ fn an_edit_and_an_upgrade_are_events_of_their_conversation() {
 }
 
 #[test]
+fn an_edit_tells_its_date_and_the_type_that_the_message_has_now() {
+    let photo = json!([{ "file_id": "F", "file_unique_id": "U", "width": 9, "height": 9 }]);
+    let mut edited = private(&json!({ "text": null, "photo": photo, "edit_date": 1_790_000_009 }));
+    let edited = json!({ "update_id": 3, "edited_message": edited["message"].take() });
+    let update = take(&edited);
+    let edit = event_of(&update).edit.as_ref().unwrap();
+    assert_eq!(
+        (edit.kind.as_str(), edit.at),
+        ("image", Some(1_790_000_009))
+    );
+}
+
+#[test]
 fn an_edit_with_the_same_content_is_new_under_another_number_and_the_reverse() {
     let edit = |id: i64, text: &str| {
         let edited = private(&json!({ "text": text }))["message"].clone();
