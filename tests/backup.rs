@@ -263,3 +263,75 @@ async fn a_backup_with_a_damaged_or_another_key_is_refused() {
     std::fs::write(&path, contents.to_string()).expect("writable");
     server.command(&["restore", "copy", "--replace"]).await.ok();
 }
+
+#[tokio::test]
+async fn a_data_folder_that_is_a_link_stays_one_and_what_it_names_is_replaced() {
+    let mut server = Server::echo().await;
+    server.command(&["backup", "copy"]).await.ok();
+    server.terminate().await;
+    let folder = server.folder().to_owned();
+    std::fs::create_dir_all(folder.join("disk/old")).expect("a folder");
+    std::fs::write(folder.join("disk/old/before"), "x").expect("a file");
+    std::os::unix::fs::symlink("disk/old", folder.join("link")).expect("a link");
+    let restore = async |to: &str| {
+        let mut command = program::bare(&folder);
+        let arguments = ["restore", "copy", "--replace", "--json", "--data-dir", to];
+        program::run(command.args(arguments), "").await
+    };
+    let restored = restore("link").await.json();
+    assert!(folder.join("link").is_symlink());
+    assert!(folder.join("disk/old/switchboard.db").is_file());
+    let kept = std::path::PathBuf::from(restored["kept"].as_str().expect("a path"));
+    assert!(kept.join("before").is_file(), "{}", kept.display());
+    assert_eq!(
+        kept.parent(),
+        folder.join("disk").canonicalize().ok().as_deref()
+    );
+
+    std::os::unix::fs::symlink("nowhere", folder.join("broken")).expect("a link");
+    let refused = restore("broken").await;
+    assert_eq!(refused.code, Some(4), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("leads nowhere"),
+        "{}",
+        refused.stderr
+    );
+    assert!(folder.join("broken").is_symlink());
+}
+
+#[tokio::test]
+async fn what_a_cut_off_backup_or_restore_left_is_told_and_stays() {
+    let mut server = Server::echo().await;
+    server.terminate().await;
+    let folder = server.folder().to_owned();
+    let data = server.data_dir();
+    let name = data.file_name().expect("a name").to_str().expect("UTF-8");
+    let left = |name: &str| {
+        let path = folder.join(name);
+        std::fs::create_dir(&path).expect("a folder");
+        path
+    };
+    let (part, other) = (left("copy.part"), left("copy.part-1"));
+    let beside = data.with_file_name(format!("{name}.restoring"));
+    std::fs::create_dir(&beside).expect("a folder");
+    left("copy.parts");
+    let backup = server.command(&["backup", "copy"]).await;
+    backup.ok();
+    for left in [&part, &other] {
+        let path = left.display().to_string();
+        assert!(backup.stderr.contains(&path), "{}", backup.stderr);
+    }
+    assert!(!backup.stderr.contains("copy.parts"), "{}", backup.stderr);
+    let restore = server.command(&["restore", "copy", "--replace"]).await;
+    restore.ok();
+    let doctor = server.command(&["doctor", "--json"]).await;
+    let path = beside.display().to_string();
+    assert!(restore.stderr.contains(&path), "{}", restore.stderr);
+    let checks: Value = serde_json::from_str(&doctor.stdout).expect("JSON");
+    let checks = checks["checks"].as_array().expect("checks");
+    let told = checks.iter().find(|check| check["name"] == "restores");
+    let told = told.unwrap_or_else(|| panic!("{}", doctor.stdout));
+    assert_eq!(told["status"], "warn");
+    assert!(told["found"].to_string().contains(".restoring"), "{told}");
+    assert!(part.is_dir() && other.is_dir() && beside.is_dir());
+}

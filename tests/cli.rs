@@ -212,3 +212,30 @@ async fn deliveries_that_wait_are_listed() {
     assert_eq!(listed["deliveries"].as_array().map(Vec::len), Some(1));
     assert_ne!(listed["deliveries"][0]["status"], json!("dead"));
 }
+
+#[tokio::test]
+async fn a_wrong_argument_is_told_without_what_variables_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = async |arguments: &[&str], listen: &str| {
+        let mut command = program::bare(folder.path());
+        command
+            .args(arguments)
+            .env("SWITCHBOARD_TOKEN", "SECRET-SECRET-SECRET-SECRET-SECRET")
+            .env("SWITCHBOARD_LOG", "debug")
+            .env("SWITCHBOARD_LISTEN", listen);
+        program::run(&mut command, "").await
+    };
+    let wrong = run(&["tokens", "revoke"], "127.0.0.1:0").await;
+    assert_eq!(wrong.code, Some(2), "{wrong:#?}");
+    assert!(wrong.stderr.contains("<ID>"), "{}", wrong.stderr);
+    for absent in ["--token", "--listen", "SECRET"] {
+        assert!(!wrong.stderr.contains(absent), "{absent}: {}", wrong.stderr);
+    }
+    // What the arguments say stands there.
+    let wrong = run(
+        &["tokens", "revoke", "--listen", "127.0.0.1:0"],
+        "127.0.0.1:0",
+    )
+    .await;
+    assert!(wrong.stderr.contains("--listen"), "{}", wrong.stderr);
+}

@@ -56,6 +56,18 @@ async fn the_token_is_given_once_unless_it_is_preset() {
     assert_eq!(preset.ready.bot_id, first.bot_id);
     assert_eq!(preset.ready.integration_id, first.integration_id);
     assert_eq!(preset.bot().get("/v1/chat/users").await.status, 200);
+
+    // With one that has ended the server would not start again.
+    let tokens = preset.command(&["tokens", "list", "--json"]).await.json();
+    let id = tokens["tokens"][0]["id"].as_str().expect("an id");
+    let refused = preset.command(&["tokens", "rotate", id]).await;
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("preset another"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(preset.bot().get("/v1/chat/users").await.status, 200);
 }
 
 #[tokio::test]

@@ -210,3 +210,34 @@ async fn a_mistyped_variable_is_named_and_what_is_in_it_is_not() {
     assert!(!log.contains("a-secret"), "{log}");
     assert!(!log.contains("SWITCHBOARD_LISTEN"), "{log}");
 }
+
+#[tokio::test]
+async fn a_bot_whose_answer_says_nothing_by_mistake_is_told_of_once() {
+    let bot = Bot::start(|_| Reply {
+        body: json!({ "message": [{ "type": "text", "payload": { "text": "SAID" } }] }),
+        ..Reply::nothing()
+    })
+    .await;
+    let mut server = Server::builder().bot(&bot.url).start().await;
+    let api = server.integration();
+    let conversation = api.conversation("501").await;
+    let user = api.user("501").await;
+    let warnings = |log: &str| log.matches("no `messages`").count();
+    for start in 1..=2 {
+        for number in 0..3 {
+            let text = format!("{start} {number}");
+            server.integration().say(&conversation, &user, &text).await;
+            bot.wait_for_text(&text).await;
+        }
+        server.terminate().await;
+        let log = server.log();
+        assert_eq!(warnings(&log), start, "{log}");
+        assert!(
+            log.contains("has the fields \\\"message\\\"")
+                || log.contains("has the fields \"message\""),
+            "{log}"
+        );
+        assert!(!log.contains("SAID"), "{log}");
+        server.start().await;
+    }
+}

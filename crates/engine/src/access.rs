@@ -6,6 +6,8 @@ use switchboard_store::{CreateBot, IntegrationChange, NewIntegration, NewToken};
 
 use crate::{Engine, keys};
 
+/// The label of a token that the settings preset.
+pub const PRESET: &str = "preset";
 /// The shortest token that may be preset, in characters.
 pub const MIN_TOKEN_LEN: usize = 32;
 

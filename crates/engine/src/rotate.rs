@@ -6,6 +6,7 @@ use switchboard_model::{BotId, Error, Kind, Result, Token, TokenId};
 use switchboard_store::RotateToken;
 
 use crate::Engine;
+use crate::access::PRESET;
 
 /// The longest time in which both tokens are taken.
 pub const LONGEST_OVERLAP: Duration = Duration::from_hours(24 * 366);
@@ -22,7 +23,8 @@ pub struct Rotated {
 }
 
 impl Engine {
-    /// Makes a token with the rights and the label of an old one, which ends after `overlap`.
+    /// Makes a token with the rights and the label of an old one, which ends after `overlap`. One that
+    /// the settings preset is refused: once it had ended, no server would start with those.
     pub async fn rotate_token(
         &self,
         bot: BotId,
@@ -43,6 +45,16 @@ impl Engine {
         let tokens = self.store().list_tokens(bot).await?;
         let old = tokens.into_iter().find(|found| found.id == id);
         let old = old.ok_or_else(missing)?;
+        if old.integration.is_none() && old.label == PRESET {
+            return Err(Error::invalid(
+                "id",
+                format!(
+                    "{id} comes from the setting token (SWITCHBOARD_TOKEN), and a server does not \
+                     start with one that has ended; preset another token there, start the server \
+                     with it, then revoke this one"
+                ),
+            ));
+        }
         let secret = self.random_token();
         let new = self.token_record(bot, old.integration, &old.label, &secret)?;
         let token = new.token.clone();
@@ -106,6 +118,14 @@ mod tests {
             let more = enter(token, None).await;
             assert!(matches!(more, Err(Error::Forbidden { .. })), "{more:?}");
         }
+        let preset = "p".repeat(40);
+        let preset = engine.admit_token(bot.bot.id, None, PRESET, &preset).await;
+        let preset = preset.unwrap();
+        let refused = engine
+            .rotate_token(bot.bot.id, preset.id, Duration::ZERO)
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains("preset another"), "{refused}");
         clock.advance(Duration::from_mins(1));
         let ended = enter(&clear, Some(&own)).await;
         assert!(

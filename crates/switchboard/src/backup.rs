@@ -4,6 +4,7 @@
 //! server runs; whatever was acknowledged before it was begun is in it. Restoring checks it first,
 //! and puts it in place as one step.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -21,6 +22,9 @@ use crate::config::parse_key;
 pub(crate) const DATABASE: &str = "switchboard.db";
 /// The encryption key's name in both.
 pub(crate) const KEY: &str = "encryption.key";
+/// What the name of a folder ends with that becomes a backup, and of one that is being restored.
+pub(crate) const PART: &str = "part";
+pub(crate) const RESTORING: &str = "restoring";
 /// What is in the backup.
 const CONTENTS: &str = "backup.json";
 
@@ -54,7 +58,7 @@ pub(crate) fn make(
             to.display()
         )));
     }
-    let draft = beside(to, "part")?;
+    let draft = beside(to, PART)?;
     let made = fill(database, key, &draft, now, progress).and_then(|contents| {
         std::fs::rename(&draft, to).map_err(|error| fault(to, "cannot be put in place", &error))?;
         sync(&parent(to))?;
@@ -175,7 +179,7 @@ fn digest(path: &Path, text: &[u8]) -> Result<String, Failure> {
 /// Copies a backup into a new folder beside `to`, ready to take its place. The old key comes along
 /// where the backup has none.
 pub(crate) fn stage(from: &Path, to: &Path, contents: &Contents) -> Result<PathBuf, Failure> {
-    let draft = beside(to, "restoring")?;
+    let draft = beside(to, RESTORING)?;
     match fill_draft(from, to, &draft, contents) {
         Ok(()) => Ok(draft),
         Err(failure) => {
@@ -293,6 +297,32 @@ fn beside(path: &Path, what: &str) -> Result<PathBuf, Failure> {
         "too many folders {}.{what}-… lie there; remove those that nobody needs",
         path.display()
     )))
+}
+
+/// What backups and restores that were cut off left behind: folders beside `path` that have its name
+/// and `what` at its end. One that is at work has such a folder too, so that none is removed here.
+pub(crate) fn left(path: &Path, what: &str) -> Vec<PathBuf> {
+    let Ok(path) = std::path::absolute(path) else {
+        return Vec::new();
+    };
+    let Some(name) = path.file_name() else {
+        return Vec::new();
+    };
+    let mut beginning = name.as_encoded_bytes().to_vec();
+    beginning.extend([b".", what.as_bytes()].concat());
+    let is_left = |name: &OsStr| {
+        let rest = name.as_encoded_bytes().strip_prefix(beginning.as_slice());
+        let number = rest.map(|rest| rest.strip_prefix(b"-").unwrap_or(rest));
+        number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+    };
+    let entries = std::fs::read_dir(parent(&path)).into_iter().flatten();
+    let mut left: Vec<_> = entries
+        .flatten()
+        .filter(|entry| is_left(&entry.file_name()))
+        .map(|entry| entry.path())
+        .collect();
+    left.sort();
+    left
 }
 
 fn parent(path: &Path) -> PathBuf {

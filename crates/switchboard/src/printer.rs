@@ -1,5 +1,6 @@
 //! Output: tables and sentences for people, JSON for programs.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -28,7 +29,12 @@ impl Printer {
     /// One value as a line of JSON.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
-        self.line(&text)
+        self.line(&harmless(&text))
+    }
+
+    /// One value as JSON over several lines, for people.
+    pub(crate) fn indented(self, value: &Value) -> Result<(), Failure> {
+        self.line(&harmless(&format!("{value:#}")))
     }
 
     /// One line.
@@ -108,17 +114,35 @@ pub(crate) fn rows<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &
 /// Text from outside, safe for a terminal: control characters (escape sequences among them) and
 /// those that break lines or turn the direction of writing are shown as marks.
 pub(crate) fn printable(text: &str) -> String {
-    let is_unsafe = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(
-                c,
-                '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
-            )
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars()
         .map(|c| if is_unsafe(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+/// The same of JSON, in which such characters stand in texts only, so that an escape says each.
+fn harmless(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_unsafe) {
+        return Cow::Borrowed(json);
+    }
+    let mut harmless = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_unsafe(c) {
+            // None of them has more than four digits.
+            harmless.extend(["\\u", &format!("{:04x}", u32::from(c))]);
+        } else {
+            harmless.push(c);
+        }
+    }
+    Cow::Owned(harmless)
+}
+
+fn is_unsafe(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
+        )
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -131,5 +155,16 @@ mod tests {
             printable("a\u{1b}[2Jb\u{202e}c\u{2028}d\te\nf"),
             "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\te\nf"
         );
+    }
+
+    #[test]
+    fn json_means_the_same_and_cannot_steer_the_terminal_either() {
+        let value = Value::from("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}b\n\u{1f600}\\");
+        for text in [value.to_string(), format!("{value:#}")] {
+            let shown = harmless(&text);
+            assert!(!shown.contains(is_unsafe), "{shown:?}");
+            assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
+        }
+        assert!(matches!(harmless("{\n \"a\": 1}"), Cow::Borrowed(_)));
     }
 }

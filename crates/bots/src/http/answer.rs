@@ -1,5 +1,7 @@
 //! What a bot says in its response.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use switchboard_model::Json;
@@ -16,6 +18,9 @@ const PAYLOAD_LIMIT: usize = 128 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// How much of a bot's words an error repeats, in characters.
 const WORDS_LIMIT: usize = 500;
+/// How many names of fields are shown, and how much of each, in characters.
+const SHOWN_NAMES: usize = 5;
+const SHOWN_NAME: usize = 50;
 
 /// The messages in the body of a 2xx answer. One that is empty, no JSON object, or has no
 /// `messages`, has none: it is how a bot says only that it has taken the event. But an answer that
@@ -66,6 +71,24 @@ fn messages(value: &RawValue) -> Result<Option<&RawValue>, BotFailure> {
     serde_json::from_str::<Answer<'_>>(value.get())
         .map(|answer| answer.messages)
         .map_err(|_| malformed("messages", "it once"))
+}
+
+/// The names of the fields, to be shown, of an answer that is an object, has some, and no `messages`
+/// among them.
+pub(super) fn other_fields(body: &[u8]) -> Option<String> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
+    if fields.is_empty() || fields.contains_key("messages") {
+        return None;
+    }
+    let shown = |name: &String| format!("{:?}", name.chars().take(SHOWN_NAME).collect::<String>());
+    let names: Vec<_> = fields.keys().take(SHOWN_NAMES).map(shown).collect();
+    let more = if fields.len() > SHOWN_NAMES {
+        ", …"
+    } else {
+        ""
+    };
+    Some(format!("{}{more}", names.join(", ")))
 }
 
 fn reply(path: &str, item: &RawValue) -> Result<BotReply, BotFailure> {
@@ -153,6 +176,26 @@ mod tests {
         ] {
             assert_eq!(text(body), Ok(Vec::new()), "{body}");
         }
+    }
+
+    #[test]
+    fn fields_that_say_nothing_are_named() {
+        let fields = |body: &str| other_fields(body.as_bytes());
+        for body in [
+            "",
+            "ok",
+            "{}",
+            "[]",
+            "[{\"a\":1}]",
+            "{\"messages\":null,\"a\":1}",
+        ] {
+            assert_eq!(fields(body), None, "{body}");
+        }
+        let found = fields("\u{feff}{\"text\":\"hi\",\"message\\n\":[]}");
+        assert_eq!(found.as_deref(), Some(r#""message\n", "text""#));
+        let many = (0..9).map(|n| format!("\"{n}{}\":{n}", "x".repeat(1000)));
+        let many = fields(&format!("{{{}}}", many.collect::<Vec<_>>().join(",")));
+        assert!(many.is_some_and(|many| many.len() < 300 && many.ends_with('…')));
     }
 
     #[test]

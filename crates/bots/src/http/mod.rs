@@ -9,7 +9,9 @@ mod action;
 mod answer;
 mod wait;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +33,8 @@ pub struct HttpBot {
     client: Client,
     url: Url,
     time_limit: Duration,
+    /// The bots whose answers say something that is no message, and whose operators were told.
+    told: Mutex<HashSet<BotId>>,
 }
 
 /// A bot cannot be reached at such a URL.
@@ -86,6 +90,7 @@ impl HttpBot {
             client,
             url,
             time_limit,
+            told: Mutex::default(),
         })
     }
 
@@ -99,6 +104,23 @@ impl HttpBot {
             .send()
             .await;
         sent.map_err(|error| self.broken(error))
+    }
+
+    /// Warns, once a bot and start, of an answer that says something and has no messages: perhaps it was
+    /// meant to.
+    fn tell_of_silence(&self, bot: BotId, body: &[u8]) {
+        let Some(fields) = answer::other_fields(body) else {
+            return;
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(bot) {
+            tracing::warn!(
+                %bot,
+                "the bot's answer has the fields {fields} and no `messages`, so it says nothing; \
+                 expected {{\"messages\":[{{\"type\":\"text\",\"payload\":{{…}}}}]}}, or {{}} or an empty \
+                 body to say nothing. This is told once a start"
+            );
+        }
     }
 
     /// Reads at most `limit` bytes; `None` if there are more.
@@ -151,7 +173,13 @@ impl Bot for HttpBot {
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(is_json);
         match self.read(&mut response, ANSWER_LIMIT).await? {
-            Some(body) => answer::replies(&body, says_json).map(BotAnswer::from),
+            Some(body) => {
+                let replies = answer::replies(&body, says_json)?;
+                if replies.is_empty() {
+                    self.tell_of_silence(event.event().bot, &body);
+                }
+                Ok(BotAnswer::from(replies))
+            }
             None => Err(BotFailure::permanent(format!(
                 "the bot's answer is over {ANSWER_LIMIT} bytes; send large messages through the API"
             ))),

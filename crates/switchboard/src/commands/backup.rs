@@ -53,6 +53,13 @@ pub(super) async fn backup(
     let key = (config.encryption_key.is_none() && !options.without_key && own_key.is_file())
         .then_some(own_key);
     let (to, now) = (options.to.clone(), crate::system::environment().now());
+    for left in backup::left(&to, backup::PART) {
+        complain(&format!(
+            "note: {} is left of a backup that was cut off, if none is being made there now; it is \
+             no backup, remove it",
+            left.display()
+        ));
+    }
     let work = move || {
         let mut bar = Bar::new("copying");
         backup::make(&database, key.as_deref(), &to, now, |done, all| {
@@ -135,6 +142,14 @@ fn put_back(
     replace: bool,
     now: switchboard_model::Timestamp,
 ) -> Result<Put, Failure> {
+    let to = &behind_link(to)?;
+    for left in backup::left(to, backup::RESTORING) {
+        complain(&format!(
+            "note: {} is left of a restore that was cut off. It holds a copy of a backup, or what was \
+             in the data folder before; look, then remove it",
+            left.display()
+        ));
+    }
     complain("checking the backup");
     let contents = backup::check(from)?;
     // Held until the new folder is in place: no server may start on the old one meanwhile.
@@ -171,6 +186,19 @@ fn put_back(
     let draft = backup::stage(from, to, &contents)?;
     let kept = backup::put(&draft, to, now)?;
     Ok((contents, kept))
+}
+
+/// The folder that a data folder is which is a link: its place is taken, and the link stays.
+fn behind_link(folder: &Path) -> Result<PathBuf, Failure> {
+    if !folder.is_symlink() {
+        return Ok(folder.to_owned());
+    }
+    folder.canonicalize().map_err(|error| {
+        Failure::Folder(format!(
+            "{} is a link that leads nowhere ({error}); make the folder that it names, or remove it",
+            folder.display()
+        ))
+    })
 }
 
 /// Whether a folder holds more than the lock, and perhaps a key that does not count.

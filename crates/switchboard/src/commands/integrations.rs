@@ -238,7 +238,7 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
                 );
             }
         }
-        Action::Call { .. } => printer.line(&format!("{answer:#}"))?,
+        Action::Call { .. } => printer.indented(answer)?,
         Action::Unmapped { .. } => unmapped::tell_list(answer, printer)?,
         Action::Replay { .. } => unmapped::tell_replay(answer, printer)?,
         Action::Add(Channel::Javascript { .. }) => {

@@ -107,7 +107,22 @@ impl Cli {
                 _ => argument,
             }
         });
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let matches = command.clone().try_get_matches();
+        let matches = matches.unwrap_or_else(|error| without_variables(command, error).exit());
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The same error of the arguments, whose usage line has only what stands there: with variables it
+/// would list each setting that one of them gives. An error of a variable stays as it is.
+fn without_variables(command: clap::Command, error: clap::Error) -> clap::Error {
+    if !error.use_stderr() {
+        return error;
+    }
+    let plain = command.mut_args(|argument| argument.env(Resettable::Reset));
+    match plain.try_get_matches() {
+        Err(plain) if plain.kind() == error.kind() => plain,
+        _ => error,
     }
 }
 

@@ -9,6 +9,7 @@ use switchboard_api::admin::Check;
 use switchboard_store_sqlite::{backup, size};
 
 use super::{fail, ok, skip, warn};
+use crate::backup as copy;
 use crate::config::{Config, parse_key};
 use crate::folder::DataFolder;
 
@@ -45,8 +46,28 @@ pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
         checks.push(database_size(config, deep, &found));
         checks.push(log(&found));
     }
+    checks.extend(left_behind(folder));
     checks.push(files());
     checks
+}
+
+/// Folders of restores that were cut off, beside the data folder and within.
+fn left_behind(folder: &Path) -> Option<Check> {
+    let whole = folder.canonicalize().ok()?;
+    let mut left = copy::left(&whole, copy::RESTORING);
+    left.extend(Some(whole.join(copy::WITHIN)).filter(|within| within.exists()));
+    let names: Vec<_> = left.iter().map(|path| path.display().to_string()).collect();
+    (!names.is_empty()).then(|| {
+        warn(
+            "restores",
+            &format!(
+                "left of a restore that was cut off, if none is at work: {}",
+                names.join(", ")
+            ),
+            "it takes up space, and holds a copy of a backup or what was in the data folder before",
+            "look into it, then remove it",
+        )
+    })
 }
 
 /// Nothing but the word that it is not there: what may not be looked at may well be.

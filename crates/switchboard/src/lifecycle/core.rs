@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use switchboard_channels::{telegram::Telegram, terminal::Terminal};
-use switchboard_engine::access::BUILT_IN;
+use switchboard_engine::access::{BUILT_IN, PRESET};
 use switchboard_engine::{Engine, keys};
 use switchboard_integration::Integration as _;
 use switchboard_model::{BotId, Error, Integration, Kind};
@@ -55,7 +55,7 @@ impl Core {
                 .await?;
             let telegram = telegram_of(&integrations)?;
             if let Some(preset) = preset {
-                engine.admit_token(bot.id, None, "preset", preset).await?;
+                engine.admit_token(bot.id, None, PRESET, preset).await?;
             }
             let (bot, token) = (bot.id, preset.map(ToOwned::to_owned));
             return Ok(Self {
@@ -70,7 +70,7 @@ impl Core {
         if let Some(preset) = preset {
             match engine.store().find_token(keys::token_hash(preset)).await? {
                 None => {
-                    engine.admit_token(bot.id, None, "preset", preset).await?;
+                    engine.admit_token(bot.id, None, PRESET, preset).await?;
                 }
                 Some(token) if token.has_ended(engine.env().now()) || token.bot != bot.id => {
                     return Err(Failure::Config(
