@@ -56,8 +56,7 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
         }
         let names_json = says_json(&request);
         let bytes = read(request, JSON_LIMIT).await?;
-        let is_object = matches!(bytes.trim_ascii(), [] | [b'{', ..]);
-        if !is_object && names_json == Some(false) {
+        if !bytes.is_empty() && !begins_object(&bytes) && names_json == Some(false) {
             return Err(ApiError::media_type(
                 "content-type",
                 "application/json and a JSON object",
@@ -65,6 +64,12 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
         }
         Ok(Self(bytes))
     }
+}
+
+/// Whether it is an object, if it is JSON.
+fn begins_object(bytes: &[u8]) -> bool {
+    let blank = |byte: &&u8| b" \t\r\n".contains(*byte);
+    bytes.iter().find(|byte| !blank(byte)) == Some(&b'{')
 }
 
 /// Reads a body of at most `limit` bytes. One that says beforehand that it is larger is not read.
@@ -113,10 +118,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// The same with integers of any size, where what a channel brings is part of the body.
 pub(crate) fn parse_any<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let text = match bytes.trim_ascii() {
+    let text = match bytes {
         [] => b"{}".as_slice(),
         // A struct could also be read from an array, by position.
-        [b'{', ..] => bytes,
+        bytes if begins_object(bytes) => bytes,
         _ => return Err(Error::invalid("body", "expected a JSON object")),
     };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
@@ -291,7 +296,10 @@ mod tests {
         assert!(error(r#"{"payload":[]}"#).starts_with("payload: expected a JSON object"));
         assert!(error("{\n\"payload\" 1}").contains("line 2 column 11"));
         assert!(error(r#"{"payload":{}} x"#).contains("trailing characters"));
-        assert_eq!(error("[]"), "body: expected a JSON object");
+        for text in ["[]", " ", "\r\n", "\u{c}", "\u{c}{}", "\u{feff}{}", "\0"] {
+            assert_eq!(error(text), "body: expected a JSON object", "{text:?}");
+        }
+        assert_eq!(error(" \t\r\n{}"), "payload: expected this field");
         let deep = format!(
             "{{\"payload\":{{\"x\":{}{}}}}}",
             "[".repeat(500),

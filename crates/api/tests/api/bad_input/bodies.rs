@@ -28,6 +28,16 @@ fn faults(with: impl Fn(&str, &str) -> String) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("half an object", b"{".to_vec()),
         ("an array", b"[]".to_vec()),
+        ("white space", b" \r\n".to_vec()),
+        ("a form feed", b"\x0c".to_vec()),
+        (
+            "a byte order mark",
+            format!("\u{feff}{}", with("more", "1")).into_bytes(),
+        ),
+        (
+            "NULs behind",
+            [&with("more", "1"), "\0\0"].concat().into_bytes(),
+        ),
         ("a text", b"\"x\"".to_vec()),
         ("null", b"null".to_vec()),
         ("a trailing comma", b"{,}".to_vec()),
