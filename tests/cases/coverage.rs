@@ -28,7 +28,8 @@ fn named(folder: &Path, ids: &BTreeSet<String>, found: &mut BTreeSet<String>) {
 fn every_case_runs_or_waits_with_a_reason() {
     let fixtures = root().join("tests/fixtures/cases");
     let read = |name: &str| std::fs::read_to_string(fixtures.join(name)).expect("a file");
-    let ids: BTreeSet<String> = [read("api.jsonl"), read("telegram.jsonl")]
+    let files = ["api.jsonl", "telegram.jsonl", "telegram-more.jsonl"].map(read);
+    let ids: BTreeSet<String> = files
         .iter()
         .flat_map(|text| text.lines())
         .map(|line| {

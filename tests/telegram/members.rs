@@ -114,6 +114,11 @@ async fn participants_are_who_is_in_the_chat_whichever_way_it_is_told() {
     telegram.push(text(13, Some(42), 502, "I am back"));
     bot.wait_for_text("I am back").await;
     assert_eq!(participants(&api, &topic).await, names(["P502"]));
+    // That they left before comes late.
+    telegram.push(member(502, "left", 12));
+    telegram.push(text(14, None, 501, "welcome back"));
+    bot.wait_for_text("welcome back").await;
+    assert_eq!(participants(&api, &topic).await, names(["P502"]));
     let events = api.list("/v1/chat/events", "events").await;
     let told = events
         .iter()

@@ -43,6 +43,8 @@ pub struct ExternalNews {
     pub left: Vec<String>,
     /// When, in seconds since 1970: an older word on a person than the last changes nothing.
     pub at: i64,
+    /// The tag of messages that says when they were said, likewise: who spoke after leaving is there.
+    pub said_at: String,
 }
 
 impl Engine {
@@ -72,6 +74,7 @@ impl Engine {
                 .map(|id| Ok(identity(view, id, Tags::new())?.0))
                 .collect::<Result<_>>()?,
             at: news.at,
+            said_at: view.stored_name(&news.said_at),
         })
     }
 }

@@ -28,11 +28,24 @@ const SENT_IN: &str = "SELECT item, scope FROM message_tag WHERE scope = ?1 AND 
 const TAKES_PART: &str = "SELECT p.conversation FROM participant p
     CROSS JOIN conversation_tag t ON t.scope = ?2 AND t.pair = ?3 AND t.item = p.conversation
     WHERE p.user = ?1";
+/// The newest rows only, and of them those that can have been said later: they came later. The last of
+/// a conversation are told from its index alone.
+const SAID: &str = "SELECT m.tags FROM
+        (SELECT id, created_at FROM message WHERE conversation = ?1 AND seq >= 0
+            ORDER BY seq DESC LIMIT ?2) n
+    CROSS JOIN message m ON m.id = n.id
+    WHERE n.created_at >= ?3 AND m.user = ?4 AND m.direction = 0";
 const TOLD: &str = "INSERT INTO membership (user, integration, chat, at) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (user, integration, chat) DO UPDATE SET at = excluded.at
     WHERE excluded.at >= membership.at";
 const FORGET: &str = "DELETE FROM membership WHERE user = ?1 AND (integration, chat) IN
     (SELECT integration, chat FROM membership WHERE user = ?1 LIMIT ?2)";
+
+/// How far back in a conversation it is looked whether somebody spoke after leaving. A word that is so
+/// late that more was said since is believed.
+const LOOKED_BACK: i64 = 1000;
+/// How much this clock may be behind the channel's, in milliseconds.
+const SKEW: i64 = 5 * 60 * 1000;
 
 /// Where the index has conversations of a bot: those with an identity, and those that lost it.
 const fn index_scopes(bot: i64) -> [i64; 2] {
@@ -178,7 +191,7 @@ impl Intake<'_> {
             if let Some(user) = self.known_user(connection, identity)?
                 && self.is_last_word(connection, news, user)?
             {
-                leave(connection, scope, &news.chat, own.as_ref(), user)?;
+                leave(connection, scope, news, own.as_ref(), user)?;
             }
         }
         let Some(own) = own else {
@@ -209,16 +222,16 @@ impl Intake<'_> {
     }
 }
 
+/// Makes a user take part in no conversation of the chat, unless they have spoken in one since.
 fn leave(
     connection: &Connection,
     scope: Scope<'_>,
-    chat: &Chat,
+    news: &ChatNews,
     own: Option<&ConversationRow>,
     user: i64,
 ) -> Done<()> {
-    if let Some(own) = own {
-        participant::leave(connection, own.id, user)?;
-    }
+    let chat = &news.chat;
+    let mut places: Vec<i64> = own.iter().map(|own| own.id).collect();
     let pair = digest(&chat.tag.0, &chat.tag.1);
     for index in index_scopes(scope.bot) {
         let found = rows::all(connection, TAKES_PART, [user, index, pair], |row| {
@@ -228,11 +241,40 @@ fn leave(
             if let Some(row) = conversation::by_number(connection, conversation)?
                 && is_of(&row, scope, chat)
             {
-                participant::leave(connection, row.id, user)?;
+                places.push(row.id);
             }
         }
     }
+    for place in &places {
+        if has_spoken_since(connection, *place, user, news)? {
+            return Ok(());
+        }
+    }
+    for place in places {
+        participant::leave(connection, place, user)?;
+    }
     Ok(())
+}
+
+/// Whether something that a user said in a conversation is newer than the news.
+fn has_spoken_since(
+    connection: &Connection,
+    conversation: i64,
+    user: i64,
+    news: &ChatNews,
+) -> Done<bool> {
+    let came_after = news.at.saturating_mul(1000).saturating_sub(SKEW);
+    let keys = params![conversation, LOOKED_BACK, came_after, user];
+    let said = rows::all(connection, SAID, keys, |row| {
+        rows::read_json::<Tags>(0, &row.get::<_, String>(0)?)
+    })?;
+    for tags in said {
+        let date = tags.get(&news.said_at).and_then(|date| date.parse().ok());
+        if date.is_some_and(|date: i64| date > news.at) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Removes about so many of what is remembered of a deleted user; fewer only if there is no more.

@@ -42,8 +42,10 @@ pub struct ChatNews {
     /// Who is not, by identity: takes part in none of its conversations, until something new is said.
     pub left: Vec<Tags>,
     /// When, in seconds since 1970 as the channel says. Of a person in a chat an older word than the
-    /// last changes nothing.
+    /// last changes nothing; nor does it that somebody left who has spoken there later.
     pub at: i64,
+    /// The tag of messages that says when they were said, as `at` does.
+    pub said_at: String,
 }
 
 /// The parts that a message left in, by its tags: all their names stand in one tag, with commas, that

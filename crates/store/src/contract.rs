@@ -97,6 +97,7 @@ macro_rules! contract_tests {
                 who_leaves_a_chat_leaves_all_its_conversations
                 who_joins_a_chat_takes_part_once
                 an_older_word_on_who_is_in_a_chat_changes_nothing
+                who_speaks_after_leaving_is_there
                 tags_of_a_chat_and_of_a_topic
                 a_message_is_found_by_its_name_in_the_chat
                 a_chat_that_moved_is_known_by_its_new_name;

@@ -21,10 +21,13 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// What Telegram says of a file that it cannot get, or that is not what the method sends. Nothing of
 /// it is about the chat, where a text would be refused as well.
-const FILE_TROUBLE: [&str; 19] = [
+const FILE_TROUBLE: [&str; 22] = [
     "web page content",
     "http url",
     "webpage_",
+    "webdocument_",
+    "video_file_invalid",
+    "is too big for a",
     "image_process_failed",
     "photo_",
     "wrong file identifier",
@@ -44,12 +47,17 @@ const FILE_TROUBLE: [&str; 19] = [
 ];
 
 /// How Telegram, and Bot API servers of other ages, say that what a message answers is not there.
-const NO_REPLY: [&str; 4] = [
+const NO_REPLY: [&str; 6] = [
     "message to be replied not found",
     "message to reply not found",
     "replied message not found",
     "reply message not found",
+    "reply_message_id_invalid",
+    "reply_to_invalid",
 ];
+
+/// What Telegram says of formatting that it cannot use.
+const FORMATTING_TROUBLE: [&str; 3] = ["can't parse", "entity_", "entities_"];
 
 /// What Telegram says where the wish is fulfilled already, or nobody waits for it any more.
 const MOOT: [&str; 4] = [
@@ -120,7 +128,7 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
     if let Some(after) = wait(code, retry_after, &error) {
         return Verdict::Over(SendOutcome::Wait { after, error });
     }
-    if let (400 | 403, Some(chat)) = (code, migrate_to_chat_id) {
+    if let (400 | 403, Some(chat @ ..0)) = (code, migrate_to_chat_id) {
         return Verdict::Moved(chat, error);
     }
     let over = match code {
@@ -131,12 +139,17 @@ fn judge_refusal(refusal: Refusal) -> Verdict {
         401 | 404 => SendOutcome::AccountBroken {
             error: broken(&error),
         },
+        504 | 524 => SendOutcome::Uncertain {
+            error: unanswered(&error),
+        },
         408 | 409 | 425 | 500.. => SendOutcome::Retry { error },
         400 if MOOT.iter().any(|words| said(words)) => return Verdict::Moot,
         400 if NO_REPLY.iter().any(|words| said(words)) => {
             return Verdict::Without(Trouble::Reply, error);
         }
-        400 if said("can't parse") => return Verdict::Without(Trouble::Formatting, error),
+        400 if FORMATTING_TROUBLE.iter().any(|words| said(words)) => {
+            return Verdict::Without(Trouble::Formatting, error);
+        }
         400 if FILE_TROUBLE.iter().any(|words| said(words)) => {
             return Verdict::Without(Trouble::File, error);
         }
@@ -151,6 +164,8 @@ pub(super) fn wait(code: u16, told: Option<Duration>, words: &str) -> Option<Dur
     let wait = match code {
         420 | 429 => told.or_else(|| wait_in(words)).unwrap_or(UNTOLD_WAIT),
         503 => told?,
+        // A chat in slow mode, as the layer below calls it.
+        400 if words.to_lowercase().contains("_wait_") => wait_in(words)?,
         _ => return None,
     };
     Some(wait.min(LONGEST_WAIT))
@@ -173,12 +188,20 @@ fn not_json(status: u16, retry_after: Option<Duration>) -> SendOutcome {
     match status {
         // It was received by something that calls it a success.
         200..=299 => SendOutcome::Uncertain { error },
+        504 | 524 => SendOutcome::Uncertain {
+            error: unanswered(&error),
+        },
         408 | 425 | 500.. => SendOutcome::Retry { error },
         401 | 404 => SendOutcome::AccountBroken {
             error: format!("{error}; check the address of the Bot API server"),
         },
         _ => SendOutcome::Permanent { error },
     }
+}
+
+/// What a gateway passed on and got no answer to in time.
+fn unanswered(error: &str) -> String {
+    format!("{error}: the gateway got no answer in time; Telegram may have taken it")
 }
 
 /// What to do about a redirect.

@@ -27,13 +27,17 @@ use super::{Account, AccountConfig, Pacing, Timing};
 
 pub(super) const TOKEN: &str = "7000000001:SECRET-token_x";
 
-/// A case of the shared file, by id.
+/// A case of the shared files, by id.
 pub(super) fn case(id: &str) -> Value {
-    include_str!("../../../../tests/fixtures/cases/telegram.jsonl")
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .find(|case| case["id"] == id)
-        .unwrap_or_else(|| panic!("there is no case {id}"))
+    [
+        include_str!("../../../../tests/fixtures/cases/telegram.jsonl"),
+        include_str!("../../../../tests/fixtures/cases/telegram-more.jsonl"),
+    ]
+    .iter()
+    .flat_map(|text| text.lines())
+    .map(|line| serde_json::from_str::<Value>(line).unwrap())
+    .find(|case| case["id"] == id)
+    .unwrap_or_else(|| panic!("there is no case {id}"))
 }
 
 /// One call that was made.

@@ -65,6 +65,9 @@ pub(super) const UNKNOWN: &str = "unknown";
 /// The kind of event for an update whose conversation the script does not tell.
 pub(super) const UNMAPPED: &str = "unmapped";
 
+/// The tag of a message that says when it was said.
+pub(super) const SAID_AT: &str = "date";
+
 /// How many bytes are kept of what is no JSON.
 const RAW_LIMIT: usize = 64 * 1024;
 
@@ -296,6 +299,10 @@ fn moved(kind: &str, raw: &str, once: Vec<String>, message: &Message) -> Option<
         (None, Some(from)) => (from, message.chat.id),
         (None, None) => return None,
     };
+    if from >= 0 || to >= 0 {
+        // No person's chat becomes a group, nor the other way.
+        return None;
+    }
     let thread = Some(Thread::supergroup(to));
     let mut update = event(kind.to_owned(), raw, once, thread, Some(sender(message)));
     if let UpdateContent::Event(event) = &mut update.content {
@@ -367,7 +374,7 @@ fn number_and_date(message: &Message, tags: &mut Tags) {
         tags.insert("id", message.message_id.to_string());
     }
     if let Some(date) = message.date.filter(|date| *date > 0) {
-        tags.insert("date", date.to_string());
+        tags.insert(SAID_AT, date.to_string());
     }
 }
 

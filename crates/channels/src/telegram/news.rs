@@ -11,6 +11,7 @@ use switchboard_engine::{ExternalChat, ExternalMessage, ExternalNews, IncomingEv
 use switchboard_model::Tags;
 
 use super::CHANNEL;
+use super::inbound::SAID_AT;
 use super::lenient::lenient;
 use super::people::{is_somebody, person_user};
 use super::thread::Thread;
@@ -119,6 +120,7 @@ pub(super) fn of_service(
         joined: joined.map(person_user).collect(),
         left: left.map(|person| person.id.to_string()).collect(),
         at: message.date.unwrap_or_default(),
+        said_at: SAID_AT.to_owned(),
     };
     if !news.joined.is_empty() || !news.left.is_empty() {
         event.news = Some(Box::new(news));
@@ -169,6 +171,7 @@ fn membership(
         joined: Vec::new(),
         left: Vec::new(),
         at: happening.date?,
+        said_at: SAID_AT.to_owned(),
     };
     if event.kind == "my_chat_member" {
         news.tags.insert(BOT_STATUS, &member.status);

@@ -29,6 +29,7 @@ fn news(id: &str, at: i64) -> ChatNews {
         joined: Vec::new(),
         left: Vec::new(),
         at,
+        said_at: "telegram:date".to_owned(),
     }
 }
 
@@ -232,6 +233,31 @@ pub async fn an_older_word_on_who_is_in_a_chat_changes_nothing(factory: &dyn Fac
     while world.store.sweep(world.now()).await.unwrap() > 0 {}
     joined(&world, "-5", "9", 1).await;
     assert_eq!(participants(&world, own).await, somebody);
+}
+
+/// Wherever in the chat, and in whatever order it is told.
+pub async fn who_speaks_after_leaving_is_there(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let own = say(&world, world.external_thread("-5"), "8", "hi").await.0;
+    say(&world, world.external_thread("-5"), "9", "undated").await;
+    let mut update = world.update("unused", "9", "back", None);
+    if let InboundContent::Message(new) = &mut update.content {
+        new.thread = topic(&world, "-5", "42");
+        new.tags = tags([("telegram:date", "20")]);
+    }
+    let answers = world.ingest(vec![update]).await;
+    let Ingested::Message { conversation, .. } = &answers[0] else {
+        panic!("a message, not {answers:?}");
+    };
+    let beside = conversation.id;
+    left(&world, "-5", "9", 19).await;
+    assert_eq!(participants(&world, own).await, set(["8", "9"]));
+    assert_eq!(participants(&world, beside).await, set(["9"]));
+    // In another chat nothing was said since; here they left after that.
+    left(&world, "-6", "9", 19).await;
+    left(&world, "-5", "9", 20).await;
+    assert_eq!(participants(&world, own).await, set(["8"]));
+    assert_eq!(participants(&world, beside).await, set([]));
 }
 
 /// What is told of a chat is on all its conversations, what is told of a topic on that alone; what was

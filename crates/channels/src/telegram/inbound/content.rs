@@ -50,12 +50,24 @@ pub(super) struct Content<'a> {
     poll: Option<&'a RawValue>,
     #[serde(default, borrow)]
     dice: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    paid_media: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    checklist: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    story: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    game: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     media_group_id: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     quote: Option<Quote>,
     #[serde(default, deserialize_with = "lenient")]
     forward_origin: Option<Origin>,
+    #[serde(default, deserialize_with = "lenient")]
+    via_bot: Option<Via>,
+    #[serde(default, deserialize_with = "lenient")]
+    suggested_post_info: Option<Suggestion>,
 }
 
 /// What `PhotoSize`, `Video`, `Document` and their like have in common.
@@ -125,6 +137,20 @@ struct Origin {
     sender_user_name: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     message_id: Option<i64>,
+}
+
+/// The inline bot that made a message for who sends it.
+#[derive(Debug, Deserialize)]
+struct Via {
+    id: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    username: Option<String>,
+}
+
+/// `SuggestedPostInfo`.
+#[derive(Debug, Deserialize)]
+struct Suggestion {
+    state: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,16 +223,31 @@ impl<'a> Content<'a> {
             ("contact", self.contact),
             ("poll", self.poll),
             ("dice", self.dice),
+            ("paid_media", self.paid_media),
+            ("checklist", self.checklist),
+            ("story", self.story),
+            ("game", self.game),
         ];
         others.into_iter().find_map(|(kind, raw)| {
             let raw = raw.filter(|raw| raw.get().starts_with('{'))?;
-            Some((kind, Json::parse(raw.get()).ok()?))
+            let payload = Json::parse(raw.get()).ok()?;
+            match &self.caption {
+                Some(caption) if kind == "paid_media" => {
+                    let mut captioned: Value = payload.read().ok()?;
+                    captioned["caption"] = clean(caption).into();
+                    Some((kind, Json::from_serialize(&captioned).ok()?))
+                }
+                _ => Some((kind, payload)),
+            }
         })
     }
 
     /// The file in it. An animation comes as a document too.
     fn file(&self) -> Option<(Shape, &Attachment)> {
-        let area = |size: &&Attachment| size.width.unwrap_or(0) * size.height.unwrap_or(0);
+        let area = |size: &&Attachment| {
+            let height = size.height.unwrap_or(0);
+            size.width.unwrap_or(0).saturating_mul(height)
+        };
         let photo = self.photo.iter().flatten().max_by_key(area);
         let sticker = self.sticker.as_ref();
         let others = [
@@ -292,6 +333,12 @@ impl<'a> Content<'a> {
         }
         if let Some(origin) = &self.forward_origin {
             origin.tags(tags);
+        }
+        if let Some(Via { id, username }) = &self.via_bot {
+            tags.insert("viaBot", username.clone().unwrap_or_else(|| id.to_string()));
+        }
+        if let Some(suggestion) = &self.suggested_post_info {
+            tags.insert("suggestedPost", &suggestion.state);
         }
         if let Some((command, bot, rest)) = self.command() {
             tags.insert("command", command);

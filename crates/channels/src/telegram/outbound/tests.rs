@@ -182,6 +182,7 @@ fn joined(desk: &Desk) -> String {
 }
 
 mod answers;
+mod cases;
 mod forms;
 mod pace;
 mod parts;
