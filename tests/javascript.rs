@@ -573,3 +573,47 @@ async fn each_members_conversation_goes_on_in_the_supergroup_that_a_group_became
         a_group_moves(file("examples/one-per-member.js"), told_first, true).await;
     }
 }
+
+#[tokio::test]
+async fn a_script_is_taken_off_and_the_channel_maps_what_comes_and_what_waits() {
+    let (telegram, server, id) = scripted(&documented()).await;
+    let bot = server.bot().acting_as(&id, "scripted");
+    let said = async |count| {
+        wait::until("it is stored", || async {
+            let all = conversations(&server).await;
+            let messages = bot.messages(all.first()?).await;
+            let incoming = messages.iter().filter(|one| one["direction"] == "incoming");
+            (incoming.count() == count).then_some(all)
+        })
+        .await
+    };
+    telegram.push(private(1, 501, "before"));
+    said(1).await;
+    kept(&telegram, &server, vec![private(2, 501, "waits")]).await;
+    let off = ["integrations", "unscript", "scripted", "--json"];
+    let answer = server.command(&off).await.json();
+    assert_eq!(answer["waiting"], 1, "{answer}");
+    assert_eq!(answer["integration"]["active"], true, "{answer}");
+    // The script is broken, so that what comes now is read without it.
+    telegram.push(private(3, 501, "after"));
+    said(2).await;
+    let (replayed, waiting, done) = replay(&server, &[]).await;
+    assert_eq!(
+        (replayed.len(), waiting, done),
+        (1, 0, true),
+        "{replayed:?}"
+    );
+    let all = said(3).await;
+    assert_eq!(all.len(), 1, "the script's conversation goes on: {all:#?}");
+    let list = server.command(&["integrations", "list"]).await;
+    assert!(!list.ok().contains("a script maps it"), "{}", list.stdout);
+    let called = [
+        &["integrations", "call", "scripted"][..],
+        &[GET_OR_CREATE, "501"],
+    ]
+    .concat();
+    let refused = server.command(&called).await;
+    assert!(refused.stderr.contains("has no script"), "{refused:#?}");
+    // Once more changes nothing.
+    assert_eq!(server.command(&off).await.json()["waiting"], 0);
+}

@@ -213,6 +213,18 @@ impl Engine {
             .ok_or_else(|| Error::not_found(switchboard_model::Kind::Integration, integration.id))
     }
 
+    /// Takes an integration's script off: its channel maps its threads by itself then.
+    pub async fn unscript_integration(&self, integration: &Integration) -> Result<Integration> {
+        let change = IntegrationChange {
+            script: Some(String::new()),
+            ..IntegrationChange::default()
+        };
+        self.store()
+            .update_integration(integration.bot, integration.id, change, self.env().now())
+            .await?
+            .ok_or_else(|| Error::not_found(switchboard_model::Kind::Integration, integration.id))
+    }
+
     /// Two integrations of one account would take each other's updates, or each of them twice.
     async fn check_account_is_free(&self, integration: &Integration, secret: &str) -> Result<()> {
         for bot in self.store().list_bots().await? {

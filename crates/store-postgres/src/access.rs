@@ -159,7 +159,7 @@ async fn update_integration(
     change: &IntegrationChange,
     now: Timestamp,
 ) -> Done<Option<Integration>> {
-    if change.script.is_some() {
+    if change.script.as_ref().is_some_and(|new| !new.is_empty()) {
         return Err(not_served("scripts of integrations").into());
     }
     if rows::integration(tx, bot, id).await?.is_none() {

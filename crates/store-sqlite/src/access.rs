@@ -25,7 +25,7 @@ const ALIAS_TAKEN: &str = "SELECT 1 FROM integration WHERE bot = ?1 AND alias = 
 const WEBHOOK_TAKEN: &str = "SELECT 1 FROM integration WHERE webhook_id = ?1";
 const CHANGE_INTEGRATION: &str = "UPDATE integration
     SET active = coalesce(?2, active), secret = coalesce(?3, secret), updated_at = ?4,
-        script = coalesce(?5, script)
+        script = nullif(coalesce(?5, script), '')
     WHERE public = ?1";
 macro_rules! select_integration {
     () => {

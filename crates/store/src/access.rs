@@ -51,7 +51,7 @@ pub struct IntegrationChange {
     pub active: Option<bool>,
     /// A new secret.
     pub secret: Option<SealedSecret>,
-    /// A new script.
+    /// A new script. The empty text takes the one that is there off.
     pub script: Option<String>,
 }
 

@@ -86,6 +86,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/integrations/{name}/state", get(integration::show))
         .route("/integrations/{name}/active", post(integration::set_active))
         .route("/integrations/{name}/explain", post(integration::explain))
+        .route("/integrations/{name}/unscript", post(scripts::take_off))
         .route("/integrations/{name}/unmapped", get(unmapped::list))
         .route("/integrations/{name}/replay", post(unmapped::replay))
         .route("/conversations/{id}/reset", post(conversations::reset))

@@ -12,6 +12,8 @@ use switchboard_script::{Limits, Origin, Script};
 use super::access::{Answer, check_alias};
 use super::{Admin, BotQuery};
 use crate::body::{JsonBody, RawBody, parse_any};
+use crate::explain::named;
+use crate::path::Segments;
 use crate::query::Parameters;
 
 /// The platforms whose threads a script can map, with the channel that has them.
@@ -93,6 +95,30 @@ pub(super) async fn add(
         active: integration.active,
         functions: script.functions().to_vec(),
         waiting,
+    }))
+}
+
+#[derive(Serialize)]
+pub(super) struct UnscriptAnswer {
+    integration: Integration,
+    /// How many updates wait that the script could not place.
+    waiting: u64,
+}
+
+/// Takes the script off an integration, or does nothing where there is none.
+pub(super) async fn take_off(
+    State(admin): State<Admin>,
+    Segments(name): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
+) -> Answer<UnscriptAnswer> {
+    let bot = admin.bot(&query).await?;
+    let integration = named(&admin.engine, bot, &name).await?;
+    let integration = admin.engine.unscript_integration(&integration).await?;
+    admin.channels.reload(integration.clone()).await?;
+    let waiting = admin.engine.store().count_unmapped(bot, integration.id);
+    Ok(Json(UnscriptAnswer {
+        waiting: waiting.await?,
+        integration,
     }))
 }
 

@@ -83,13 +83,17 @@ pub async fn a_script_is_kept_with_its_integration(factory: &dyn Factory) {
     for (change, script_then, secret_then) in [
         (change(None, Some(b"s")), "const integration = '🙂'", b"s"),
         (change(Some("another"), None), "another", b"s"),
+        (change(Some(""), None), "", b"s"),
+        (change(None, Some(b"t")), "", b"t"),
+        (change(Some("another"), None), "another", b"t"),
     ] {
         let changed = store
             .update_integration(world.bot, id, change, world.now())
             .await;
         assert!(changed.unwrap().is_some());
         let kept = script(id).await.unwrap();
-        assert_eq!(kept.as_deref(), Some(script_then));
+        let then = Some(script_then).filter(|then| !then.is_empty());
+        assert_eq!(kept.as_deref(), then);
         let secret = store.integration_secret(id).await.unwrap().unwrap();
         assert_eq!(secret.0, secret_then);
     }

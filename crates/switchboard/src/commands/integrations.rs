@@ -61,6 +61,11 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         update: Option<PathBuf>,
     },
+    /// Take an integration's script off: its channel maps its threads by itself then
+    Unscript {
+        /// The integration, by alias or id
+        name: String,
+    },
     /// List the updates that the script could not place, and that wait for it to be mended
     Unmapped {
         /// The integration, by alias or id
@@ -136,12 +141,9 @@ async fn ask(config: &Config, options: &Options) -> Result<Value, Failure> {
             answer?
         }
         Action::Enable { integration } | Action::Disable { integration } => {
-            let client = Client::open(config, Work::None).await?;
             let base = format!("/local/integrations/{}/active", segment(integration));
             let active = matches!(options.action, Action::Enable { .. });
-            let answer = client.post(&at(&base), &json!({ "active": active })).await;
-            client.close().await?;
-            answer?
+            post(config, &at(&base), &json!({ "active": active })).await?
         }
         Action::Add(Channel::Telegram { alias }) => {
             let token = telegram_token(config)?;
@@ -201,6 +203,10 @@ async fn ask(config: &Config, options: &Options) -> Result<Value, Failure> {
             client.close().await?;
             called["returned"].clone()
         }
+        Action::Unscript { name } => {
+            let base = format!("/local/integrations/{}/unscript", segment(name));
+            post(config, &at(&base), &json!({})).await?
+        }
         Action::Unmapped { name } => {
             let client = Client::open(config, Work::None).await?;
             let answer = unmapped::list(&client, name, options.bot.bot.as_deref()).await;
@@ -215,6 +221,13 @@ async fn ask(config: &Config, options: &Options) -> Result<Value, Failure> {
             answer?
         }
     })
+}
+
+async fn post(config: &Config, path: &str, body: &Value) -> Result<Value, Failure> {
+    let client = Client::open(config, Work::None).await?;
+    let answer = client.post(path, body).await;
+    client.close().await?;
+    answer
 }
 
 /// Says it to people.
@@ -239,6 +252,13 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
             }
         }
         Action::Call { .. } => printer.indented(answer)?,
+        Action::Unscript { .. } => {
+            let alias = text(&answer["integration"], "alias");
+            printer.line(&format!(
+                "{alias} has no script; its channel maps its threads by itself. What is stored stays."
+            ))?;
+            tell_waiting(answer, &alias, printer)?;
+        }
         Action::Unmapped { .. } => unmapped::tell_list(answer, printer)?,
         Action::Replay { .. } => unmapped::tell_replay(answer, printer)?,
         Action::Add(Channel::Javascript { .. }) => {
@@ -252,13 +272,7 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
                 text(answer, "integration_id")
             ))?;
             let alias = text(answer, "alias");
-            match answer["waiting"].as_u64() {
-                None | Some(0) => {}
-                Some(count) => printer.line(&format!(
-                    "{count} updates wait that no script could place; take them with \
-                     `switchboard integrations replay {alias}`."
-                ))?,
-            }
+            tell_waiting(answer, &alias, printer)?;
         }
         Action::Add(_) => {
             printer.line(&format!(
@@ -269,6 +283,17 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
         }
     }
     Ok(())
+}
+
+/// How many updates wait, if any do.
+fn tell_waiting(answer: &Value, alias: &str, printer: Printer) -> Result<(), Failure> {
+    match answer["waiting"].as_u64() {
+        None | Some(0) => Ok(()),
+        Some(count) => printer.line(&format!(
+            "{count} updates wait that no script could place; take them with \
+             `switchboard integrations replay {alias}`."
+        )),
+    }
 }
 
 /// Whether it works, in a few words.
