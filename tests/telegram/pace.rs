@@ -1,6 +1,6 @@
 //! Telegram's limits on how fast a bot may send.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{delivery, polling, send};
 use crate::support::wait;
@@ -25,6 +25,7 @@ async fn a_flood_to_a_group_waits_its_turn_holds_up_no_other_and_survives_a_kill
     // Three at once, then one a second; what the way to Telegram takes may shorten it a little.
     let took = times[4].at - times[0].at;
     assert!(took >= Duration::from_millis(1500), "{took:?}");
+    let killed = Instant::now();
     server.start().await;
     for message in &flood {
         let report = delivery(&server, message, "sent").await;
@@ -33,6 +34,17 @@ async fn a_flood_to_a_group_waits_its_turn_holds_up_no_other_and_survives_a_kill
     let expected: Vec<_> = (0..8).map(|number| format!("f{number}")).collect();
     assert_eq!(telegram.texts(GROUP), expected);
     assert_eq!(telegram.texts(502), ["calm"]);
+    // No second burst: what the killed process sent counts.
+    let sent = telegram.sent();
+    let later = sent
+        .iter()
+        .filter(|sent| sent.chat == GROUP && sent.at > killed);
+    let later: Vec<_> = later.map(|sent| sent.at).collect();
+    assert!(later.len() >= 2, "{later:?}");
+    for pair in later.windows(2) {
+        let apart = pair[1] - pair[0];
+        assert!(apart >= Duration::from_millis(3500), "{apart:?}");
+    }
 }
 
 #[tokio::test]
