@@ -1,18 +1,20 @@
 //! The best schema there is: integer references inside, the 16-byte public id beside, the once key
-//! as a column of the message.
+//! as a column of the message. It keeps all that an update says; left out is what the server finds
+//! it by, and what it tells its bot with: the index of tags, events, orders of time.
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
-use super::super::Numbers;
+use super::super::{Numbers, rows};
 use super::{Take, Word};
 use crate::failure::Result;
-use crate::update::text;
+use crate::update::{DATE, text};
 
 pub(super) const SCHEMA: &str = "
     CREATE TABLE conversation (
         id INTEGER PRIMARY KEY,
         public BLOB NOT NULL UNIQUE,
         external TEXT NOT NULL UNIQUE,
+        tags TEXT NOT NULL,
         next_seq INTEGER NOT NULL,
         created_at INTEGER NOT NULL
     ) STRICT;
@@ -20,6 +22,7 @@ pub(super) const SCHEMA: &str = "
         id INTEGER PRIMARY KEY,
         public BLOB NOT NULL UNIQUE,
         external TEXT NOT NULL UNIQUE,
+        tags TEXT NOT NULL,
         name TEXT NOT NULL,
         created_at INTEGER NOT NULL
     ) STRICT;
@@ -29,7 +32,9 @@ pub(super) const SCHEMA: &str = "
         conversation INTEGER NOT NULL REFERENCES conversation (id),
         user INTEGER NOT NULL REFERENCES user (id),
         seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
         payload TEXT NOT NULL,
+        tags TEXT NOT NULL,
         once BLOB NOT NULL UNIQUE,
         created_at INTEGER NOT NULL,
         UNIQUE (conversation, seq)
@@ -46,14 +51,14 @@ pub(super) const SCHEMA: &str = "
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)";
 const CONVERSATION: &str = "SELECT id, next_seq FROM conversation WHERE external = ?1";
 const USER: &str = "SELECT id FROM user WHERE external = ?1";
-const NEW_CONVERSATION: &str = "INSERT INTO conversation (public, external, next_seq, created_at)
-    VALUES (?1, ?2, 1, ?3)";
-const NEW_USER: &str = "INSERT INTO user (public, external, name, created_at)
-    VALUES (?1, ?2, ?3, ?4)";
+const NEW_CONVERSATION: &str = "INSERT INTO conversation
+    (public, external, tags, next_seq, created_at) VALUES (?1, ?2, ?3, 1, ?4)";
+const NEW_USER: &str = "INSERT INTO user (public, external, tags, name, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
 const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
 const MESSAGE: &str = "INSERT INTO message
-    (public, conversation, user, seq, payload, once, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    (public, conversation, user, seq, kind, payload, tags, once, created_at)
+    VALUES (?1, ?2, ?3, ?4, 'text', ?5, ?6, ?7, ?8)";
 const OUTBOX: &str = "INSERT INTO outbox (conversation, message, delivered, due_at)
     VALUES (?1, ?2, ?3, ?4)";
 
@@ -97,7 +102,12 @@ impl Take for Statements<'_> {
         let (conversation, seq) = if let Some(found) = found {
             found
         } else {
-            let values = params![numbers.id(), external, now];
+            let values = params![
+                numbers.id(),
+                external,
+                rows::text(&rows::conversation(word.thread)),
+                now
+            ];
             (self.new_conversation.insert(values)?, 1)
         };
         let found: Option<i64> = self
@@ -107,8 +117,9 @@ impl Take for Statements<'_> {
         let user = if let Some(found) = found {
             found
         } else {
+            let tags = rows::text(&rows::user(word.thread));
             let name = format!("Person {external}");
-            let values = params![numbers.id(), external, name, now];
+            let values = params![numbers.id(), external, tags, name, now];
             self.new_user.insert(values)?
         };
         self.take_seq.execute([conversation, seq + 1])?;
@@ -118,6 +129,7 @@ impl Take for Statements<'_> {
             user,
             seq,
             text(word.number),
+            rows::text(&rows::message(word.thread, word.number, DATE)),
             once,
             now
         ])?;

@@ -4,21 +4,23 @@
 use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 use switchboard_model::{ConversationId, MessageId, UserId};
 
-use super::super::Numbers;
+use super::super::{Numbers, rows};
 use super::{Take, Word};
 use crate::failure::Result;
-use crate::update::text;
+use crate::update::{DATE, text};
 
 pub(super) const SCHEMA: &str = "
     CREATE TABLE conversation (
         id TEXT PRIMARY KEY,
         external TEXT NOT NULL UNIQUE,
+        tags TEXT NOT NULL,
         next_seq INTEGER NOT NULL,
         created_at INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE user (
         id TEXT PRIMARY KEY,
         external TEXT NOT NULL UNIQUE,
+        tags TEXT NOT NULL,
         name TEXT NOT NULL,
         created_at INTEGER NOT NULL
     ) STRICT;
@@ -27,7 +29,9 @@ pub(super) const SCHEMA: &str = "
         conversation TEXT NOT NULL REFERENCES conversation (id),
         user TEXT NOT NULL REFERENCES user (id),
         seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
         payload TEXT NOT NULL,
+        tags TEXT NOT NULL,
         created_at INTEGER NOT NULL,
         UNIQUE (conversation, seq)
     ) STRICT;
@@ -47,12 +51,14 @@ pub(super) const SCHEMA: &str = "
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM once WHERE key = ?1)";
 const CONVERSATION: &str = "SELECT id, next_seq FROM conversation WHERE external = ?1";
 const USER: &str = "SELECT id FROM user WHERE external = ?1";
-const NEW_CONVERSATION: &str = "INSERT INTO conversation (id, external, next_seq, created_at)
-    VALUES (?1, ?2, 1, ?3)";
-const NEW_USER: &str = "INSERT INTO user (id, external, name, created_at) VALUES (?1, ?2, ?3, ?4)";
+const NEW_CONVERSATION: &str = "INSERT INTO conversation
+    (id, external, tags, next_seq, created_at) VALUES (?1, ?2, ?3, 1, ?4)";
+const NEW_USER: &str = "INSERT INTO user (id, external, tags, name, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
 const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2 WHERE id = ?1";
-const MESSAGE: &str = "INSERT INTO message (id, conversation, user, seq, payload, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const MESSAGE: &str = "INSERT INTO message
+    (id, conversation, user, seq, kind, payload, tags, created_at)
+    VALUES (?1, ?2, ?3, ?4, 'text', ?5, ?6, ?7)";
 const ONCE: &str = "INSERT INTO once (key, message) VALUES (?1, ?2)";
 const OUTBOX: &str = "INSERT INTO outbox (conversation, message, delivered, due_at)
     VALUES (?1, ?2, ?3, ?4)";
@@ -100,7 +106,9 @@ impl Take for Statements<'_> {
             found
         } else {
             let id = ConversationId::from_bytes(numbers.id()).to_string();
-            self.new_conversation.execute(params![id, external, now])?;
+            let tags = rows::text(&rows::conversation(word.thread));
+            self.new_conversation
+                .execute(params![id, external, tags, now])?;
             (id, 1)
         };
         let found: Option<String> = self
@@ -111,15 +119,25 @@ impl Take for Statements<'_> {
             found
         } else {
             let id = UserId::from_bytes(numbers.id()).to_string();
+            let tags = rows::text(&rows::user(word.thread));
             let name = format!("Person {external}");
-            self.new_user.execute(params![id, external, name, now])?;
+            self.new_user
+                .execute(params![id, external, tags, name, now])?;
             id
         };
         self.take_seq.execute(params![conversation, seq + 1])?;
         let message = MessageId::from_bytes(numbers.id()).to_string();
         let payload = text(word.number);
-        self.message
-            .execute(params![message, conversation, user, seq, payload, now])?;
+        let tags = rows::text(&rows::message(word.thread, word.number, DATE));
+        self.message.execute(params![
+            message,
+            conversation,
+            user,
+            seq,
+            payload,
+            tags,
+            now
+        ])?;
         self.once.execute([&once, &message])?;
         self.outbox
             .execute(params![conversation, message, word.delivered, now])?;
