@@ -112,6 +112,51 @@ async fn a_dead_delivery_can_be_replayed_and_keeps_its_event_id() {
 }
 
 #[tokio::test]
+async fn all_dead_deliveries_can_be_replayed_in_their_order() {
+    let mended = Arc::new(AtomicBool::new(false));
+    let is_mended = Arc::clone(&mended);
+    let bot = Bot::start(move |_| {
+        if is_mended.load(Ordering::SeqCst) {
+            Reply::nothing()
+        } else {
+            Reply::status(422)
+        }
+    })
+    .await;
+    let server = Server::builder().bot(&bot.url).start().await;
+    let texts = ["one", "two", "three"];
+    let (mut conversations, mut messages) = (Vec::new(), Vec::new());
+    for text in texts {
+        for thread in ["501", "502"] {
+            let (conversation, said) = say(&server, thread, text).await;
+            event_of(&server.bot(), &said, "failed").await;
+            conversations.push(conversation["id"].clone());
+            messages.push(said);
+        }
+    }
+    let before = bot.received().len();
+    mended.store(true, Ordering::SeqCst);
+    let replayed = server
+        .command(&["deliveries", "replay", "--all", "--json"])
+        .await
+        .json();
+    assert_eq!(replayed["deliveries"].as_array().map(Vec::len), Some(6));
+    for said in &messages {
+        event_of(&server.bot(), said, "processed").await;
+    }
+    for conversation in &conversations[..2] {
+        let again = bot.received().into_iter().skip(before);
+        let heard = again.filter(|one| one.conversation_id() == conversation.as_str());
+        let heard: Vec<_> = heard
+            .filter_map(|one| one.text().map(str::to_owned))
+            .collect();
+        assert_eq!(heard, texts);
+    }
+    let again = server.command(&["deliveries", "replay", "--all"]).await;
+    assert!(again.ok().contains("0 deliveries wait again"));
+}
+
+#[tokio::test]
 async fn a_wait_that_the_bot_asks_for_is_kept() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);

@@ -288,7 +288,8 @@ fn written(env: &Environment, error: &ApiError) -> (StatusCode, Body) {
         tracing::error!(id, error = details, "a request failed");
         format!("internal error; the server's log says more under {id}")
     } else {
-        if status.is_server_error() {
+        // That connections are refused is said once, where they are.
+        if status.is_server_error() && !matches!(error.0, Cause::NoConnection { .. }) {
             tracing::warn!(id, error = details, "a request was not served");
         } else {
             tracing::debug!(id, kind, error = details, "a request was refused");

@@ -81,7 +81,7 @@ pub fn router(api: Api) -> Router {
             "/v1/switchboard",
             explain::router(api.engine.clone(), Arc::clone(&api.explain)),
         )
-        .merge(webhook::router(api.webhooks.clone()))
+        .merge(webhook::router(api.webhooks.clone(), api.readiness.clone()))
         .merge(files::router(api.files.clone(), limits.stall))
         .merge(openapi::router())
         .merge(health::router(api))

@@ -10,9 +10,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use switchboard_integration::{Webhook, WebhookAnswer, WebhookRequest};
+use switchboard_model::Error;
 
 use crate::body;
 use crate::error::ApiError;
+use crate::health::Readiness;
 use crate::path::Segments;
 
 /// The largest body of a webhook, in bytes.
@@ -48,20 +50,28 @@ impl Webhooks {
     }
 }
 
-pub(crate) fn router<S>(webhooks: Webhooks) -> Router<S> {
+pub(crate) fn router<S>(webhooks: Webhooks, readiness: Readiness) -> Router<S> {
     Router::new()
         .route("/webhook/{id}", any(receive))
         .route("/webhook/{id}/", any(receive))
         .route("/webhook/{id}/{*rest}", any(receive))
-        .with_state(webhooks)
+        .with_state((webhooks, readiness))
 }
 
 async fn receive(
-    State(webhooks): State<Webhooks>,
+    State((webhooks, readiness)): State<(Webhooks, Readiness)>,
     Segments(path): Segments<HashMap<String, String>>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let unknown = || ApiError::no_route("/webhook");
+    // Before all channels are started, an id that is not known yet is not wrong.
+    let unknown = || {
+        if readiness.get() {
+            return ApiError::no_route("/webhook");
+        }
+        ApiError::from(Error::Unavailable {
+            reason: "the server is starting or shutting down; try again".to_owned(),
+        })
+    };
     let id = path.get("id").ok_or_else(unknown)?;
     let webhook = webhooks.get(id).ok_or_else(unknown)?;
     let mut received = WebhookRequest {

@@ -81,6 +81,13 @@ impl Engine {
         {
             return Err(forbidden("x-integration-alias"));
         }
+        if token.integration.is_some() && integration.is_none() {
+            return Err(Error::Forbidden {
+                reason: "this token is for one integration; send the header x-integration-id with \
+                         its id"
+                    .to_owned(),
+            });
+        }
         if token.integration.is_some()
             && token.integration != integration.as_ref().map(|integration| integration.id)
         {

@@ -46,10 +46,17 @@ pub(super) struct Conversations {
     next: Option<Next>,
 }
 
+/// Where a list goes on.
 #[derive(Serialize)]
 pub(super) struct Next {
     at: i64,
     row: i64,
+}
+
+impl From<Cursor> for Next {
+    fn from(Cursor { at, row }: Cursor) -> Self {
+        Self { at, row }
+    }
 }
 
 pub(super) async fn list(
@@ -70,7 +77,7 @@ pub(super) async fn list(
         .await?;
     Ok(Json(Conversations {
         conversations: page.items,
-        next: page.next.map(|Cursor { at, row }| Next { at, row }),
+        next: page.next.map(Next::from),
     }))
 }
 

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_model::{Error, Kind};
-use switchboard_store::{DeliveryRecord, DeliveryRecordStatus, PageRequest};
+use switchboard_store::{Cursor, DeliveryRecord, DeliveryRecordStatus, PageRequest};
 
-use super::conversations::{conversation_id, limit};
+use super::conversations::{Next, conversation_id, limit};
 use super::{Admin, BotQuery, parse};
 use crate::error::ApiError;
 use crate::path::Segments;
@@ -19,11 +19,15 @@ pub(super) struct ListQuery {
     status: Option<DeliveryRecordStatus>,
     conversation: Option<String>,
     limit: Option<usize>,
+    at: Option<i64>,
+    row: Option<i64>,
 }
 
 #[derive(Serialize)]
 pub(super) struct Deliveries {
     deliveries: Vec<DeliveryRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Next>,
 }
 
 pub(super) async fn list(
@@ -37,7 +41,7 @@ pub(super) async fn list(
         .map(conversation_id)
         .transpose()?;
     let page = PageRequest {
-        after: None,
+        after: query.at.zip(query.row).map(|(at, row)| Cursor { at, row }),
         limit: limit(query.limit)?,
     };
     let found = admin
@@ -47,6 +51,7 @@ pub(super) async fn list(
         .await?;
     Ok(Json(Deliveries {
         deliveries: found.items,
+        next: found.next.map(Next::from),
     }))
 }
 

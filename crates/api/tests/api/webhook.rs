@@ -82,6 +82,13 @@ async fn an_unknown_webhook_is_not_found_and_its_id_is_not_told() {
         .await
         .error(404, "ResourceNotFound");
     assert!(!message.contains("wh1"), "{message}");
+    // One that the server does not know yet is not wrong.
+    world.readiness.set(false);
+    let message = anyone
+        .send("POST", "/webhook/wh1", "{}")
+        .await
+        .error(503, "Internal");
+    assert!(message.contains("starting"), "{message}");
 }
 
 #[tokio::test]

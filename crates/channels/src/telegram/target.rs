@@ -20,6 +20,12 @@ pub(super) enum UnknownTarget {
         value: String,
         expected: &'static str,
     },
+    /// Nothing says where.
+    #[error(
+        "the conversation has no tag telegram:id or telegram:chatId; give it one of them with the \
+         chat's number, as a bot names them (docs/telegram.md, Which conversation)"
+    )]
+    Missing,
     /// Two tags name different places.
     #[error("the conversation's tags {} is {:?} and {} is {:?}: they contradict each other", .0.0, .0.1, .1.0, .1.1)]
     Contradiction(Tag, Tag),
@@ -60,7 +66,7 @@ pub(super) fn target(tags: &Tags) -> Result<Thread, UnknownTarget> {
         .map(|id| parse(id).ok_or_else(|| unreadable(ID, id, EXPECTED_ID)))
         .transpose()?;
     let Some(mut thread) = named else {
-        let chat = parts.chat.ok_or_else(|| unreadable(ID, "", EXPECTED_ID))?;
+        let chat = parts.chat.ok_or(UnknownTarget::Missing)?;
         return Ok(Thread {
             business: parts.business.map(str::to_owned),
             chat,

@@ -10,7 +10,10 @@ use crate::commands::tokens::segment;
 use crate::commands::{BotArg, Failure};
 use crate::config::Config;
 use crate::lifecycle::Work;
-use crate::printer::{Printer, rows, text};
+use crate::printer::{Printer, complain, rows, text};
+
+/// How many are replayed between two words about it.
+const TELL_EVERY: usize = 500;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -37,7 +40,14 @@ enum Action {
     /// Deliver a dead or uncertain one again, after what already waits in its conversation
     Replay {
         /// The delivery's id, such as `dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV`
-        id: String,
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All that are dead, the oldest first
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        /// Of those, only the ones of this conversation
+        #[arg(long, value_name = "CONVERSATION", requires = "all")]
+        conversation: Option<String>,
     },
 }
 
@@ -75,11 +85,9 @@ pub(super) async fn run(
             ];
             client.get(&path("/local/deliveries", &query)).await?
         }
-        Action::Replay { id } => {
-            let base = format!("/local/deliveries/{}/replay", segment(id));
-            client
-                .post(&path(&base, &[("bot", bot)]), &json!({}))
-                .await?
+        Action::Replay { id: Some(id), .. } => replay(&client, bot, id).await?,
+        Action::Replay { conversation, .. } => {
+            replay_all(&client, bot, conversation.as_deref()).await?
         }
     };
     client.close().await?;
@@ -104,7 +112,55 @@ pub(super) async fn run(
                 }),
             )?;
         }
-        Action::Replay { .. } => printer.line(&format!("{} waits again.", text(&answer, "id")))?,
+        Action::Replay { id: Some(_), .. } => {
+            printer.line(&format!("{} waits again.", text(&answer, "id")))?;
+        }
+        Action::Replay { .. } => {
+            let count = rows(&answer, "deliveries").count();
+            printer.line(&format!("{count} deliveries wait again."))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn replay(client: &Client, bot: Option<&str>, id: &str) -> Result<Value, Failure> {
+    let base = format!("/local/deliveries/{}/replay", segment(id));
+    let base = path(&base, &[("bot", bot)]);
+    client.post(&base, &json!({})).await
+}
+
+/// Lists are newest first; what is replayed lines up in the order of replaying.
+async fn replay_all(
+    client: &Client,
+    bot: Option<&str>,
+    conversation: Option<&str>,
+) -> Result<Value, Failure> {
+    let mut ids = Vec::new();
+    let mut next = Value::Null;
+    loop {
+        let place = |name: &str| next[name].as_i64().map(|place| place.to_string());
+        let (at, row) = (place("at"), place("row"));
+        let query = [
+            ("bot", bot),
+            ("status", Some("dead")),
+            ("conversation", conversation),
+            ("limit", Some("500")),
+            ("at", at.as_deref()),
+            ("row", row.as_deref()),
+        ];
+        let mut page: Value = client.get(&path("/local/deliveries", &query)).await?;
+        ids.extend(rows(&page, "deliveries").map(|found| text(found, "id")));
+        next = page["next"].take();
+        if next.is_null() {
+            break;
+        }
+    }
+    let mut replayed = Vec::new();
+    for id in ids.iter().rev() {
+        replayed.push(replay(client, bot, id).await?);
+        if replayed.len().is_multiple_of(TELL_EVERY) {
+            complain(&format!("{} of {}", replayed.len(), ids.len()));
+        }
+    }
+    Ok(json!({ "deliveries": replayed }))
 }

@@ -114,7 +114,7 @@ async fn what_cannot_be_done_says_why() {
     let id = desk.bench.engine.new_conversation_id().to_string();
     let input = json!({ "conversationId": id });
     fails(desk.call(start, input).await, "not found");
-    fails(desk.typing(&[("mood", "x")]).await, "tag id");
+    fails(desk.typing(&[("mood", "x")]).await, "tag telegram:id");
     for (reply, words) in [
         (
             Reply::refused(403, "Forbidden: bot was blocked by the user"),

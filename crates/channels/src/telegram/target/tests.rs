@@ -136,9 +136,10 @@ fn tags_that_contradict_each_other_are_both_named() {
 
 #[test]
 fn tags_that_name_no_place_say_what_is_wrong() {
+    for tags in [vec![], vec![("threadId", "42")]] {
+        assert_eq!(of(&tags), Err(UnknownTarget::Missing), "{tags:?}");
+    }
     for tags in [
-        vec![],
-        vec![("threadId", "42")],
         vec![("id", "@news")],
         vec![("id", "@news"), ("chatId", "501")],
         vec![("id", "")],
