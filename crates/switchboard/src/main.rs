@@ -20,7 +20,7 @@ use std::process::ExitCode;
 const BLOCKING: usize = 16;
 
 fn main() -> ExitCode {
-    let cli = commands::Cli::from_environment();
+    let cli = commands::Cli::from_arguments();
     // HTTP clients take the process's provider of cryptography and panic without one. Only a second
     // call could fail.
     drop(rustls::crypto::ring::default_provider().install_default());

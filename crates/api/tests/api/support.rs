@@ -90,7 +90,16 @@ impl World {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap(), limits).await
+    }
+
+    /// One whose commits wait for no disk, where the system has a folder in memory.
+    pub(crate) async fn on_no_disk() -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::in_folder(dir.unwrap(), Limits::default()).await
+    }
+
+    async fn in_folder(dir: TempDir, limits: Limits) -> Self {
         let store = SqliteStore::open(&dir.path().join("switchboard.db")).unwrap();
         let (env, clock) = testing::environment(7);
         let engine = Engine::new(

@@ -177,7 +177,16 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap()).await
+    }
+
+    /// One whose commits wait for no disk, where the system has a folder in memory.
+    pub(super) async fn on_no_disk() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::in_folder(folder.unwrap()).await
+    }
+
+    async fn in_folder(folder: TempDir) -> Self {
         let store = SqliteStore::open(&folder.path().join("db")).unwrap();
         let (env, clock) = switchboard_model::testing::environment(1);
         let engine = Engine::new(Arc::new(store), env, Vault::new(&[0; 32]).unwrap());
@@ -233,19 +242,25 @@ impl Bench {
 
     /// What the bot is told, oldest first.
     pub(super) async fn events(&self) -> Vec<Event> {
+        let mut events = self.last_events(1000).await;
+        events.reverse();
+        events
+    }
+
+    /// What the bot was told last.
+    pub(super) async fn newest(&self) -> Option<Event> {
+        self.last_events(1).await.pop()
+    }
+
+    async fn last_events(&self, limit: usize) -> Vec<Event> {
         let filter = EventFilter::default();
-        let page = PageRequest {
-            after: None,
-            limit: 1000,
-        };
+        let page = PageRequest { after: None, limit };
         let page = self
             .engine
             .store()
             .list_events(self.integration.bot, filter, page)
             .await;
-        let mut events = page.unwrap().items;
-        events.reverse();
-        events
+        page.unwrap().items
     }
 
     pub(super) fn condition(&self) -> Option<Condition> {

@@ -44,6 +44,8 @@ mod webhook;
 mod fixture;
 #[cfg(test)]
 mod property;
+#[cfg(test)]
+mod strict;
 
 use switchboard_integration::{Definition, Integration};
 

@@ -115,6 +115,14 @@ impl Rich {
         self.spans.insert(at, Span { range, style });
     }
 
+    /// Whether a link was added since `start`.
+    pub(super) fn has_link_since(&self, start: usize) -> bool {
+        let added = self.spans.iter().rev();
+        added
+            .take_while(|span| span.range.start >= start)
+            .any(|span| matches!(span.style, Style::Link(_)))
+    }
+
     /// Adds a formatted piece as one.
     pub(super) fn append(&mut self, text: &str, style: Style) {
         let start = self.end();
@@ -280,26 +288,25 @@ fn escape(html: &mut String, text: &str) {
     }
 }
 
-/// Fails unless each tag is known and closed in order, and nothing else looks like one.
 #[cfg(test)]
-pub(super) fn assert_well_formed(html: &str) {
-    const TAGS: [&str; 7] = ["b", "i", "s", "code", "pre", "blockquote", "a"];
-    let mut open = Vec::new();
-    let mut rest = html;
-    while let Some(at) = rest.find(['<', '>']) {
-        let end = rest[at..].find('>').map(|end| at + end);
-        assert!(rest[at..].starts_with('<') && end.is_some(), "{html}");
-        let tag = &rest[at + 1..end.unwrap()];
-        rest = &rest[end.unwrap() + 1..];
-        if let Some(name) = tag.strip_prefix('/') {
-            assert_eq!(open.pop(), Some(name), "{html}");
-        } else {
-            let name = tag.split(' ').next().unwrap();
-            assert!(TAGS.contains(&name), "{html}");
-            open.push(name);
-        }
+impl Rich {
+    /// Fails unless a strict reader of Telegram's HTML finds this text, formatted like this.
+    pub(super) fn assert_reads_back(&self) {
+        use super::strict;
+
+        let html = self.html();
+        let shown = strict::read(&html).unwrap_or_else(|fault| panic!("{fault}: {html}"));
+        assert_eq!(shown.text, self.text.replace('\0', "\u{fffd}"));
+        let entity = |span: &Span| {
+            let at = |byte: usize| units(&self.text[..byte]);
+            strict::Entity {
+                style: span.style.clone(),
+                range: at(span.range.start)..at(span.range.end),
+            }
+        };
+        let expected: Vec<_> = self.spans.iter().map(entity).collect();
+        assert_eq!(shown.entities, expected, "{html}");
     }
-    assert!(open.is_empty(), "{html}");
 }
 
 #[cfg(test)]

@@ -20,9 +20,10 @@ mod unmapped;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Config, Settings, unknown};
+use crate::config::{Config, Settings, unknown, variables};
 use crate::printer::Printer;
 
 pub(crate) use failure::Failure;
@@ -43,6 +44,9 @@ pub(crate) struct Cli {
         next_help_heading = "Settings (also SWITCHBOARD_* variables and switchboard.toml)"
     )]
     settings: Settings,
+    /// The settings that flags give.
+    #[arg(skip)]
+    flags: Vec<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -96,33 +100,33 @@ enum Command {
 }
 
 impl Cli {
-    /// From arguments and variables. An empty variable counts as none.
-    pub(crate) fn from_environment() -> Self {
+    /// From arguments. The variables are read when their settings are needed ([`variables`]).
+    pub(crate) fn from_arguments() -> Self {
         let command = Self::command().mut_args(|argument| {
-            let name = argument.get_env().map(ToOwned::to_owned);
-            // `-h` is for the command itself; `--help` also has the settings.
-            let argument = argument.hide_short_help(name.is_some());
-            match name.and_then(std::env::var_os) {
-                Some(value) if value.is_empty() => argument.env(Resettable::Reset),
-                _ => argument,
-            }
+            // `-h` is for the command itself; `--help` also has the settings and their variables.
+            let is_setting = argument.get_env().is_some();
+            argument.hide_short_help(is_setting)
         });
-        let matches = command.clone().try_get_matches();
-        let matches = matches.unwrap_or_else(|error| without_variables(command, error).exit());
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
-}
-
-/// The same error of the arguments, whose usage line has only what stands there: with variables it
-/// would list each setting that one of them gives. An error of a variable stays as it is.
-fn without_variables(command: clap::Command, error: clap::Error) -> clap::Error {
-    if !error.use_stderr() {
-        return error;
-    }
-    let plain = command.mut_args(|argument| argument.env(Resettable::Reset));
-    match plain.try_get_matches() {
-        Err(plain) if plain.kind() == error.kind() => plain,
-        _ => error,
+        let words: Vec<_> = std::env::args_os().collect();
+        // An error's usage line has only what stands there: with variables it would list each
+        // setting that one of them gives.
+        let without_variables = command
+            .clone()
+            .mut_args(|argument| argument.env(Resettable::Reset));
+        let matches = without_variables
+            .try_get_matches_from(&words)
+            .unwrap_or_else(|error| {
+                if error.use_stderr() {
+                    error.exit();
+                }
+                command.get_matches_from(&words)
+            });
+        let is_flag =
+            |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let flags = matches.ids().filter(is_flag).map(ToString::to_string);
+        let flags = flags.collect();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self { flags, ..cli }
     }
 }
 
@@ -162,7 +166,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Man(options)) => return manual::man(options, printer),
         _ => {}
     }
-    let config = Config::load(cli.settings)?;
+    let variables = variables::read(&cli.flags, |name| std::env::var_os(name))?;
+    let config = Config::load(cli.settings.or(variables))?;
     match cli
         .command
         .unwrap_or(Command::Serve(serve::Options::default()))

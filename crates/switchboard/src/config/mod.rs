@@ -7,6 +7,7 @@ mod property;
 mod settings;
 mod unknown;
 mod values;
+pub(crate) mod variables;
 
 pub(crate) use settings::Settings;
 pub(crate) use unknown::unknown;

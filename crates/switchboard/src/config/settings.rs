@@ -222,7 +222,8 @@ impl Settings {
         })
     }
 
-    fn or(self, other: Self) -> Self {
+    /// These, and what they leave open from the others.
+    pub(crate) fn or(self, other: Self) -> Self {
         Self {
             listen: self.listen.or(other.listen),
             data_dir: self.data_dir.or(other.data_dir),
@@ -242,7 +243,7 @@ impl Settings {
             read_timeout: self.read_timeout.or(other.read_timeout),
             idle_timeout: self.idle_timeout.or(other.idle_timeout),
             log: self.log.or(other.log),
-            file: self.file,
+            file: self.file.or(other.file),
         }
     }
 }

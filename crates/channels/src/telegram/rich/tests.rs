@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::super::fixture::case;
 use super::super::markdown;
+use super::super::property::matching;
 use super::*;
 
 /// What of the parts is code.
@@ -27,7 +28,7 @@ fn tg_out_004_a_long_block_of_code_is_closed_and_opened_again_between_lines() {
     assert_eq!(parts.len(), 2);
     for part in &parts {
         assert!(part.units() <= MESSAGE_LIMIT);
-        assert_well_formed(&part.html());
+        part.assert_reads_back();
         assert!(
             part.html()
                 .contains("<pre><code class=\"language-python\">value")
@@ -83,7 +84,7 @@ fn long_addresses_count_for_the_servers_other_limit() {
     assert!(parts.len() > 1);
     for part in &parts {
         assert!(part.html().len() <= RAW_LIMIT);
-        assert_well_formed(&part.html());
+        part.assert_reads_back();
     }
     let shown: Vec<_> = parts.iter().flat_map(|part| part.text.split(' ')).collect();
     assert_eq!(shown.len(), 40);
@@ -100,7 +101,7 @@ fn what_shows_nothing_has_no_parts() {
 proptest! {
     #[test]
     fn property_parts_fit_are_balanced_and_lose_white_space_only(
-        markdown in "([a-zé🙂]{1,12}|[*_`~>]|\n|\n\n| |```\n|\\*\\*|- ){0,80}",
+        markdown in matching("([a-zé🙂]{1,12}|[*_`~>]|\n|\n\n| |```\n|\\*\\*|- ){0,80}"),
         limit in 8_usize..60,
     ) {
         let rich = markdown::read(&markdown);
@@ -108,8 +109,47 @@ proptest! {
         for part in &parts {
             prop_assert!(part.units() <= limit, "{part:?}");
             prop_assert!(!part.is_blank());
-            assert_well_formed(&part.html());
+            part.assert_reads_back();
         }
+        let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace()).collect() };
+        let joined: String = parts.iter().map(|part| letters(&part.text)).collect();
+        prop_assert_eq!(joined, letters(&rich.text));
+    }
+    #[test]
+    fn property_code_that_is_cut_goes_on_as_code_and_loses_only_a_line_break_at_a_seam(
+        before in matching("([a-z]{1,9} ){0,6}"),
+        language in matching("([a-z]{1,8}[+#.-]{0,2})?"),
+        lines in prop::collection::vec(matching("([ ]{0,6}[!-~é🙂]{0,9}){0,4}"), 1..12),
+        after in matching("([a-z]{1,9} ){0,6}"),
+        limit in prop_oneof![8_usize..60, 60_usize..400],
+    ) {
+        // Longer than anything in it that could end it.
+        let fence = "~".repeat(60);
+        let block = lines.join("\n");
+        let source = format!("{before}\n\n{fence}{language}\n{block}\n{fence}\n\n{after}");
+        let rich = markdown::read(&source);
+        let parts = rich.split(limit, limit);
+        let style = Style::Pre(Some(language).filter(|language| !language.is_empty()));
+        let whole = code(std::slice::from_ref(&rich));
+        prop_assert_eq!(whole.trim_end(), block.trim_end());
+        let mut rest = whole.as_str();
+        for part in &parts {
+            prop_assert!(part.units() <= limit, "{part:?}");
+            part.assert_reads_back();
+            let pieces: Vec<_> = part.spans.iter().collect();
+            prop_assert!(pieces.len() <= 1 && pieces.iter().all(|span| span.style == style));
+            for span in pieces {
+                let piece = &part.text[span.range.clone()];
+                // A stretch of nothing but white space that fills a message shows nothing.
+                let lost = rest.find(piece).map(|at| &rest[..at]);
+                let fits = lost.is_some_and(|lost| {
+                    lost.is_empty() || lost == "\n" || lost.trim().is_empty() && units(lost) + 1 >= limit
+                });
+                prop_assert!(fits, "{lost:?} before {piece:?}");
+                rest = &rest[lost.map_or(0, str::len) + piece.len()..];
+            }
+        }
+        prop_assert!(rest.trim().is_empty(), "{rest:?}");
         let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace()).collect() };
         let joined: String = parts.iter().map(|part| letters(&part.text)).collect();
         prop_assert_eq!(joined, letters(&rich.text));
