@@ -242,25 +242,19 @@ impl Bench {
 
     /// What the bot is told, oldest first.
     pub(super) async fn events(&self) -> Vec<Event> {
-        let mut events = self.last_events(1000).await;
-        events.reverse();
-        events
-    }
-
-    /// What the bot was told last.
-    pub(super) async fn newest(&self) -> Option<Event> {
-        self.last_events(1).await.pop()
-    }
-
-    async fn last_events(&self, limit: usize) -> Vec<Event> {
         let filter = EventFilter::default();
-        let page = PageRequest { after: None, limit };
+        let page = PageRequest {
+            after: None,
+            limit: 1000,
+        };
         let page = self
             .engine
             .store()
             .list_events(self.integration.bot, filter, page)
             .await;
-        page.unwrap().items
+        let mut events = page.unwrap().items;
+        events.reverse();
+        events
     }
 
     pub(super) fn condition(&self) -> Option<Condition> {

@@ -17,8 +17,23 @@ pub(super) fn read(markdown: &str) -> Rich {
     let options =
         Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
     let mut writer = Writer::default();
-    for event in Parser::new_ext(markdown, options) {
+    for (event, place) in Parser::new_ext(markdown, options).into_offset_iter() {
+        let ended = match &event {
+            Event::End(end) => Some(*end),
+            _ => None,
+        };
         writer.take(event);
+        match ended {
+            Some(TagEnd::TableCell) => writer.cells_end = place.end,
+            Some(TagEnd::TableRow) => {
+                writer.more_cells(
+                    markdown
+                        .get(writer.cells_end..place.end)
+                        .unwrap_or_default(),
+                );
+            }
+            _ => {}
+        }
     }
     writer.rich.trim_end();
     writer.rich
@@ -36,6 +51,8 @@ struct Writer {
     /// How many links are open, pictures aside.
     links: usize,
     table: Option<Table>,
+    /// Where in the source the last cell of a table ends.
+    cells_end: usize,
     /// Quotes cannot lie within one another.
     quotes: usize,
     /// Whether the next block stands by itself, after an empty line.
@@ -279,6 +296,16 @@ impl Writer {
         }
     }
 
+    /// What a row has beyond the columns of its head, which the parser leaves out.
+    fn more_cells(&mut self, source: &str) {
+        let row = self.table.as_mut().and_then(|table| table.rows.last_mut());
+        let Some(row) = row else {
+            return;
+        };
+        let cells = source.split('|').map(str::trim);
+        row.extend(cells.filter(|cell| !cell.is_empty()).map(ToOwned::to_owned));
+    }
+
     /// In columns, as code: the one form in which letters stand one below the other.
     fn end_table(&mut self) {
         let Some(table) = self.table.take() else {
@@ -464,6 +491,18 @@ mod tests {
                 markdown.len()
             );
         }
+    }
+
+    #[test]
+    fn a_row_that_is_longer_than_its_table_is_kept() {
+        assert_eq!(
+            html("a|b\n-|-\nc|d|e|f\n|g|h|i|\nj\n"),
+            "<pre>a | b\n--+---+---+--\nc | d | e | f\ng | h | i\nj</pre>"
+        );
+        assert_eq!(
+            html("> | - |\n> | - |\n> | - |a"),
+            "<blockquote><pre>- |\n--+--\n- | a</pre></blockquote>"
+        );
     }
 
     #[test]

@@ -203,6 +203,11 @@ impl Rich {
                 _ if breaks_here && cut < start + window => (self.slice(start..cut + 1), cut + 1),
                 _ if breaks_here => (self.slice(start..cut), cut + 1),
                 Some(line) if line > start => (self.slice(start..line), line),
+                // Indentation alone shows nothing, and would be left out.
+                _ if !self.text[start..cut].chars().any(is_visible) => {
+                    let cut = start + split::whole(rest, window);
+                    (self.slice(start..cut), cut)
+                }
                 _ => (self.slice(start..cut), cut),
             };
         }

@@ -43,13 +43,13 @@ pub(super) fn cut(text: &str, window: usize) -> usize {
     }
     space
         .filter(|at| *at > 0)
-        .unwrap_or_else(|| grapheme(text, window))
+        .unwrap_or_else(|| whole(text, window))
 }
 
 /// The last boundary between whole characters as a reader sees them (an emoji of several code
 /// points, a letter with its marks) that is not behind `window`; `window` itself where one such
 /// character fills it all.
-fn grapheme(text: &str, window: usize) -> usize {
+pub(super) fn whole(text: &str, window: usize) -> usize {
     // The next code point is enough context; more would cost more than the window.
     let end = window + text[window..].chars().next().map_or(0, char::len_utf8);
     let context = &text[..end];

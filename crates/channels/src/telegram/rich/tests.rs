@@ -46,6 +46,12 @@ fn indentation_at_a_cut_is_code_too() {
     assert!(parts.len() > 1);
     assert!(parts.iter().all(|part| part.text.starts_with("    deep()")));
     assert_eq!(code(&parts), block.trim_end());
+
+    // Of a line that fits nowhere too.
+    let line = format!("    {}", "x".repeat(60));
+    let parts = markdown::read(&format!("```\n{line}\n```")).split(40, 40);
+    assert_eq!(parts.len(), 2);
+    assert_eq!(code(&parts), line);
 }
 
 #[test]
