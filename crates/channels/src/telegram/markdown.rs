@@ -497,11 +497,11 @@ mod tests {
     fn a_row_that_is_longer_than_its_table_is_kept() {
         assert_eq!(
             html("a|b\n-|-\nc|d|e|f\n|g|h|i|\nj\n"),
-            "<pre>a | b\n--+---+---+--\nc | d | e | f\ng | h | i\nj</pre>"
+            "<pre>a | b\n--+---+---+--\nc | d | e | f\ng | h | i\nj |</pre>"
         );
         assert_eq!(
             html("> | - |\n> | - |\n> | - |a"),
-            "<blockquote><pre>- |\n--+--\n- | a</pre></blockquote>"
+            "<blockquote><pre>-\n--+--\n- | a</pre></blockquote>"
         );
     }
 

@@ -212,7 +212,12 @@ impl Rich {
             };
         }
         let end = start + self.text[start..cut].trim_end().len();
-        let next = self.text.len() - self.text[cut..].trim_start().len();
+        let shown = self.text.len() - self.text[cut..].trim_start().len();
+        // What a block of code begins with is code.
+        let block = self.spans.iter().find(|span| {
+            matches!(span.style, Style::Pre(_)) && (cut..shown).contains(&span.range.start)
+        });
+        let next = block.map_or(shown, |block| block.range.start);
         (self.slice(start..end), next)
     }
 

@@ -52,6 +52,12 @@ fn indentation_at_a_cut_is_code_too() {
     let parts = markdown::read(&format!("```\n{line}\n```")).split(40, 40);
     assert_eq!(parts.len(), 2);
     assert_eq!(code(&parts), line);
+
+    // Of a block's first line too.
+    let text = "word ".repeat(8);
+    let parts = markdown::read(&format!("{text}\n```\n    deep()\n```")).split(40, 40);
+    assert_eq!(parts.len(), 2);
+    assert_eq!(code(&parts), "    deep()");
 }
 
 #[test]
@@ -122,7 +128,7 @@ proptest! {
         prop_assert_eq!(joined, letters(&rich.text));
     }
     #[test]
-    fn property_code_that_is_cut_goes_on_as_code_and_loses_only_a_line_break_at_a_seam(
+    fn property_code_that_is_cut_goes_on_as_code_and_loses_no_letter_and_no_indentation(
         before in matching("([a-z]{1,9} ){0,6}"),
         language in matching("([a-z]{1,8}[+#.-]{0,2})?"),
         lines in prop::collection::vec(matching("([ ]{0,6}[!-~é🙂]{0,9}){0,4}"), 1..12),
@@ -146,10 +152,11 @@ proptest! {
             prop_assert!(pieces.len() <= 1 && pieces.iter().all(|span| span.style == style));
             for span in pieces {
                 let piece = &part.text[span.range.clone()];
-                // A stretch of nothing but white space that fills a message shows nothing.
+                // Empty lines at a seam show nothing, nor does white space that fills a message.
                 let lost = rest.find(piece).map(|at| &rest[..at]);
                 let fits = lost.is_some_and(|lost| {
-                    lost.is_empty() || lost == "\n" || lost.trim().is_empty() && units(lost) + 1 >= limit
+                    let lines = lost.is_empty() || lost.ends_with('\n');
+                    lost.trim().is_empty() && (lines || units(lost) + 1 >= limit)
                 });
                 prop_assert!(fits, "{lost:?} before {piece:?}");
                 rest = &rest[lost.map_or(0, str::len) + piece.len()..];
