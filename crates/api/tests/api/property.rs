@@ -208,7 +208,7 @@ fn property_a_changed_body_is_taken_or_refused() {
     };
     let result = TestRunner::new(config).run(&cases, |(number, changes)| {
         tried.set(tried.get() + 1);
-        if tried.get() % STORED == 0 {
+        if tried.get().is_multiple_of(STORED) {
             place.replace(runtime.block_on(Place::new()));
         }
         let place = place.borrow();
