@@ -348,7 +348,7 @@ impl Place {
 
     /// Takes an update twice at once, and once more the one before it.
     async fn take(&mut self, raw: &str) -> Vec<Ingested> {
-        let mut update = self.account.read(raw).await.unwrap();
+        let (mut update, _) = self.account.read(raw).await.unwrap();
         let engine = &self.bench.engine;
         loop {
             let copies = [
