@@ -20,7 +20,6 @@ mod files;
 mod health;
 mod layers;
 mod limits;
-mod numbers;
 mod openapi;
 mod page;
 mod path;

@@ -2,7 +2,7 @@
 //! looked at, so that whoever reads it later finds one meaning: no name twice in an object, no half
 //! of a surrogate pair, no number that no double holds, at most 128 levels.
 //!
-//! What never happens here: a change of what came. How large an integer may be is said in `numbers`.
+//! What never happens here: a change of what came. Numbers keep all their digits.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -11,7 +11,7 @@ use switchboard_script::{Limits, Origin, Script};
 
 use super::access::{Answer, check_alias};
 use super::{Admin, BotQuery};
-use crate::body::{JsonBody, RawBody, parse_any};
+use crate::body::JsonBody;
 use crate::explain::named;
 use crate::path::Segments;
 use crate::query::Parameters;
@@ -146,9 +146,8 @@ pub(super) struct CallAnswer {
 pub(super) async fn call(
     State(admin): State<Admin>,
     Parameters(query): Parameters<BotQuery>,
-    RawBody(bytes): RawBody,
+    JsonBody(body): JsonBody<CallBody>,
 ) -> Answer<CallAnswer> {
-    let body: CallBody = parse_any(&bytes)?;
     let bot = admin.bot(&query).await?;
     let name = &body.integration;
     let known = admin.engine.store().list_integrations(bot).await?;

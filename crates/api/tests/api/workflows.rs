@@ -23,7 +23,7 @@ async fn a_workflow_is_shown_as_it_was_given() {
     let user = world.telegram().user(json!({ "id": "7" })).await;
     let parent = pending(&bot, "parent", json!({})).await;
     let more = json!({
-        "input": { "z": 1.5, "a": 9_007_199_254_740_991_u64 }, "tags": { "key": "k" },
+        "input": { "z": 1.5, "a": 9_007_199_254_740_993_u64 }, "tags": { "key": "k" },
         "conversationId": conversation, "userId": user, "parentWorkflowId": parent["id"],
         "timeoutAt": "2030-01-02T03:04:05.678Z",
     });

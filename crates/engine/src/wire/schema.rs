@@ -54,8 +54,7 @@ schemas! {
     StateId = id("state");
     /// A point in time: RFC 3339, UTC, milliseconds.
     Time = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
-    /// A JSON object of at most 131072 bytes. It is kept as it came; an integer in it lies within
-    /// 2^53 - 1 on either side of 0.
+    /// A JSON object. It is kept as it came, digit for digit; at most 131072 bytes.
     Payload = object().additional_properties(Some(AdditionalProperties::FreeForm(true)));
     /// Tags, by name. An integration sees its own names bare, a bot sees them as `<alias>:<name>`.
     Tags = object().additional_properties(Some(text().max_length(Some(ModelTags::VALUE_LIMIT))));

@@ -191,10 +191,30 @@ async fn what_is_kept_comes_back_digit_for_digit() {
     let world = World::new().await;
     let (bot, conversation) = (world.bot(), world.telegram().conversation(json!({})).await);
     let payload =
-        r#"{"n":9007199254740991,"m":-18446744073709551616.0,"e":1e308,"z":-0.0,"t":"\u0000"}"#;
+        r#"{"n":9007199254740993,"m":-18446744073709551616.0,"e":1e308,"z":-0.0,"t":"\u0000"}"#;
     let body = format!(r#"{{"type":"x","payload":{payload},"conversationId":"{conversation}"}}"#);
     let made = bot.send("POST", "/v1/chat/events", body).await.created();
     let id = made.id("event");
     let read = bot.get(&format!("/events/{id}")).await.ok();
     assert!(read.text.contains(payload), "{}", read.text);
+}
+
+/// What a payload may hold is too much where the API counts by it.
+#[tokio::test]
+async fn a_number_beyond_two_to_the_53_is_refused_where_the_api_reads_it() {
+    const LARGE: &str = "9007199254740993";
+    let world = World::new().await;
+    let (bot, conversation) = (world.bot(), world.telegram().conversation(json!({})).await);
+    let before = world.rows();
+    for parameter in ["limit", "pageSize"] {
+        let path = format!("/conversations?{parameter}={LARGE}");
+        let message = bot.get(&path).await.error(400, "InvalidQuery");
+        assert!(message.contains(parameter), "{message}");
+    }
+    let state = format!("/v1/chat/states/conversation/{conversation}/s");
+    let body = format!(r#"{{"payload":{{}},"expiry":{LARGE}}}"#);
+    let message = bot.send("POST", &state, body).await;
+    let message = message.error(400, "InvalidPayload");
+    assert!(message.contains("expiry"), "{message}");
+    assert_eq!(world.rows(), before);
 }
