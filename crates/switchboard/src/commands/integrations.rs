@@ -275,11 +275,16 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
             tell_waiting(answer, &alias, printer)?;
         }
         Action::Add(_) => {
+            let alias = text(answer, "alias");
             printer.line(&format!(
-                "{} ({}) is plugged in.",
-                text(answer, "alias"),
+                "{alias} ({}) is plugged in; `switchboard integrations show {alias}` says whether \
+                 Telegram takes its token.",
                 text(answer, "id")
             ))?;
+            complain(
+                "note: a server that is started with a Telegram token of its settings gives the first \
+                 bot's telegram that one again; change it there too",
+            );
         }
     }
     Ok(())
@@ -361,6 +366,9 @@ fn content(file: &Path) -> Result<String, Failure> {
 /// histories.
 fn telegram_token(config: &Config) -> Result<String, Failure> {
     let token = if let Some(token) = &config.telegram_token {
+        if !std::io::stdin().is_terminal() {
+            complain("note: the token of the settings is taken; standard input is not read");
+        }
         token.expose_secret().to_owned()
     } else {
         if std::io::stdin().is_terminal() {
