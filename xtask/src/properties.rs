@@ -35,6 +35,7 @@ fn read(arguments: &[&str]) -> Result<u64, String> {
 }
 
 fn tests(root: &Path) -> Command {
+    // Not those of the whole program, which have none and take long to build optimized.
     match Runner::find(root) {
         // The tests in a row end at different times, so all run on whatever is free.
         Runner::Nextest => command(
@@ -44,6 +45,10 @@ fn tests(root: &Path) -> Command {
                 "nextest",
                 "run",
                 "--workspace",
+                "--lib",
+                "--bins",
+                "--test",
+                "api",
                 "--profile",
                 "properties",
                 "--cargo-profile",
@@ -58,6 +63,10 @@ fn tests(root: &Path) -> Command {
                 "cargo",
                 "test",
                 "--workspace",
+                "--lib",
+                "--bins",
+                "--test",
+                "api",
                 "--profile",
                 "properties",
                 "--no-fail-fast",
