@@ -210,7 +210,8 @@ impl Writer {
                 self.apart = true;
             }
             TagEnd::BlockQuote(_) => {
-                self.rich.trim_end();
+                let start = self.open.last().copied().unwrap_or_default();
+                self.rich.trim_end_since(start);
                 self.quotes = self.quotes.saturating_sub(1);
                 if self.quotes == 0 {
                     self.close(Style::Quote);

@@ -93,7 +93,13 @@ impl Rich {
 
     /// Takes back the white space at the end.
     pub(super) fn trim_end(&mut self) {
-        self.text.truncate(self.text.trim_end().len());
+        self.trim_end_since(0);
+    }
+
+    /// Takes back the white space at the end that was added since `start`: what begins there and is
+    /// still open must not come to begin elsewhere.
+    pub(super) fn trim_end_since(&mut self, start: usize) {
+        self.text.truncate(self.text.trim_end().len().max(start));
         self.clip();
     }
 

@@ -81,6 +81,21 @@ fn what_is_formatted_as_one_is_not_cut_while_it_fits() {
 }
 
 #[test]
+fn an_empty_quote_within_another_moves_no_format() {
+    for text in [
+        "```\n```\n```\n- \n```\n>>\n>🙂",
+        "a\n\n>>\n>🙂 b",
+        "- \n  >>\n  >🙂 *b*",
+    ] {
+        let rich = markdown::read(text);
+        rich.assert_reads_back();
+        for part in rich.split(8, 8) {
+            part.assert_reads_back();
+        }
+    }
+}
+
+#[test]
 fn the_first_part_may_be_shorter() {
     let rich = Rich::from("word ".repeat(300).as_str());
     let parts = rich.split(1024, MESSAGE_LIMIT);
