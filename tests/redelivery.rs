@@ -18,6 +18,21 @@ async fn say(server: &Server, thread: &str, text: &str) -> (Value, Value) {
     (conversation, said)
 }
 
+/// A bot that refuses all until it is said to be mended.
+async fn broken_bot() -> (Bot, Arc<AtomicBool>) {
+    let mended = Arc::new(AtomicBool::new(false));
+    let is_mended = Arc::clone(&mended);
+    let bot = Bot::start(move |_| {
+        if is_mended.load(Ordering::SeqCst) {
+            Reply::nothing()
+        } else {
+            Reply::status(422)
+        }
+    })
+    .await;
+    (bot, mended)
+}
+
 /// Waits until an event of the message has this status.
 async fn event_of(bot: &Api, said: &Value, status: &str) -> Value {
     let id = said["id"].as_str().expect("an id");
@@ -83,16 +98,7 @@ async fn a_refusal_is_final_and_visible_and_the_conversation_goes_on() {
 
 #[tokio::test]
 async fn a_dead_delivery_can_be_replayed_and_keeps_its_event_id() {
-    let mended = Arc::new(AtomicBool::new(false));
-    let is_mended = Arc::clone(&mended);
-    let bot = Bot::start(move |_| {
-        if is_mended.load(Ordering::SeqCst) {
-            Reply::nothing()
-        } else {
-            Reply::status(422)
-        }
-    })
-    .await;
+    let (bot, mended) = broken_bot().await;
     let server = Server::builder().bot(&bot.url).start().await;
     let (_, said) = say(&server, "501", "hello").await;
     let failed = event_of(&server.bot(), &said, "failed").await;
@@ -113,16 +119,7 @@ async fn a_dead_delivery_can_be_replayed_and_keeps_its_event_id() {
 
 #[tokio::test]
 async fn all_dead_deliveries_can_be_replayed_in_their_order() {
-    let mended = Arc::new(AtomicBool::new(false));
-    let is_mended = Arc::clone(&mended);
-    let bot = Bot::start(move |_| {
-        if is_mended.load(Ordering::SeqCst) {
-            Reply::nothing()
-        } else {
-            Reply::status(422)
-        }
-    })
-    .await;
+    let (bot, mended) = broken_bot().await;
     let server = Server::builder().bot(&bot.url).start().await;
     let texts = ["one", "two", "three"];
     let (mut conversations, mut messages) = (Vec::new(), Vec::new());

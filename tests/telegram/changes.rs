@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{conversation, delivery, listening, polling, settled};
-use crate::support::telegram::{FakeTelegram, TOKEN};
-use crate::support::{Bot, Server, texts, wait};
+use crate::support::{texts, wait};
 
 const GROUP: i64 = -4_100_200;
 const SUPERGROUP: i64 = -1_002_100_000_002;
@@ -101,13 +100,7 @@ async fn a_group_that_becomes_a_supergroup_stays_one_conversation_in_either_orde
 async fn tg_fail_002_a_send_finds_out_and_goes_out_once_to_the_supergroup() {
     // Nobody told of it, and the supergroup may have opened a conversation of its own already.
     for was_opened in [false, true] {
-        let telegram = FakeTelegram::start().await;
-        let bot = Bot::silent().await;
-        let server = Server::builder()
-            .telegram(&telegram.url(), TOKEN)
-            .bot(&bot.url)
-            .start()
-            .await;
+        let (telegram, bot, server) = listening().await;
         let case = case("tg-fail-002");
         let answer = &case["input"]["answers"][0];
         telegram

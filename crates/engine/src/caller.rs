@@ -81,17 +81,15 @@ impl Engine {
         {
             return Err(forbidden("x-integration-alias"));
         }
-        if token.integration.is_some() && integration.is_none() {
-            return Err(Error::Forbidden {
+        if let Some(own) = token.integration {
+            let named = integration.as_ref().ok_or_else(|| Error::Forbidden {
                 reason: "this token is for one integration; send the header x-integration-id with \
                          its id"
                     .to_owned(),
-            });
-        }
-        if token.integration.is_some()
-            && token.integration != integration.as_ref().map(|integration| integration.id)
-        {
-            return Err(forbidden("x-integration-id"));
+            })?;
+            if named.id != own {
+                return Err(forbidden("x-integration-id"));
+            }
         }
         Ok(Caller {
             bot: token.bot,

@@ -64,7 +64,7 @@ pub(super) async fn list(
     Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Conversations> {
     let bot = admin.named_bot(query.bot.as_deref()).await?;
-    let after = query.at.zip(query.row).map(|(at, row)| Cursor { at, row });
+    let after = after(query.at, query.row);
     let limit = limit(query.limit)?;
     let page = admin
         .engine
@@ -79,6 +79,11 @@ pub(super) async fn list(
         conversations: page.items,
         next: page.next.map(Next::from),
     }))
+}
+
+/// The place that a query names, if it does.
+pub(super) fn after(at: Option<i64>, row: Option<i64>) -> Option<Cursor> {
+    at.zip(row).map(|(at, row)| Cursor { at, row })
 }
 
 /// How many rows to answer.

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use switchboard_model::{Error, Kind};
-use switchboard_store::{Cursor, DeliveryRecord, DeliveryRecordStatus, PageRequest};
+use switchboard_store::{DeliveryRecord, DeliveryRecordStatus, PageRequest};
 
-use super::conversations::{Next, conversation_id, limit};
+use super::conversations::{Next, after, conversation_id, limit};
 use super::{Admin, BotQuery, parse};
 use crate::error::ApiError;
 use crate::path::Segments;
@@ -41,7 +41,7 @@ pub(super) async fn list(
         .map(conversation_id)
         .transpose()?;
     let page = PageRequest {
-        after: query.at.zip(query.row).map(|(at, row)| Cursor { at, row }),
+        after: after(query.at, query.row),
         limit: limit(query.limit)?,
     };
     let found = admin
