@@ -80,7 +80,7 @@ impl Choice {
             savepoints,
             ..Settings::CEILING
         };
-        Self::setting(name.to_owned(), settings, savepoints)
+        Self::setting(name.to_owned(), settings, !savepoints)
     }
 
     fn cache(cache_mib: i64) -> Self {

@@ -1,10 +1,9 @@
 //! The ceiling: what `SQLite` itself does in one thread with the store's schema, indexes, pragmas,
 //! checkpoints and batches, and the rows that the store would write.
 //!
-//! It leaves out what a server cannot: callers, queues between threads, savepoints that keep one
-//! command's failure from the others, checks of the input, digests, objects built from rows and
-//! written as JSON, a look whether the file is still there. Statements are prepared once and held.
-//! So it cannot be reached; how near one comes is the question.
+//! It leaves out what a server cannot: callers, queues between threads, checks of the input, digests,
+//! objects built from rows and written as JSON, a look whether the file is still there. Statements are
+//! prepared once and held. So it cannot be reached; how near one comes is the question.
 //!
 //! SQL stands here and in `store-*` only. The statements follow the store's: where they no longer
 //! fit the schema they fail, and the smoke test with them.

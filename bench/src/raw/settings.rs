@@ -50,7 +50,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The store's, without savepoints.
+    /// The store's.
     pub(crate) const CEILING: Self = Self {
         checkpoints: Checkpoints::Thread,
         savepoints: false,

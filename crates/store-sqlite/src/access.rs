@@ -287,9 +287,9 @@ impl SqliteStore {
     async fn change<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Done<T> + Send + 'static,
     {
-        self.write(|tx| {
+        self.write(move |tx| {
             tx.access_changed();
             work(tx)
         })

@@ -209,7 +209,7 @@ struct Current {
     action: u8,
 }
 
-fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
+fn finish(tx: &mut Tx<'_>, finish: &Finish) -> Done<bool> {
     let keys = params![finish.id.to_bytes(), finish.epoch];
     let current = rows::one(tx.connection, CURRENT, keys, |row| {
         Ok(Current {
@@ -226,19 +226,19 @@ fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
         return Ok(false);
     };
     let now = finish.now;
-    match finish.outcome {
+    match &finish.outcome {
         Outcome::Delivered {
             replies,
             tags,
             change,
         } => {
             if let Some(change) = change {
-                changed_by_bot(tx, &current, *change, now)?;
+                changed_by_bot(tx, &current, change, now)?;
             }
-            delivered(tx, &current, &replies, tags, now)?;
+            delivered(tx, &current, replies, tags.clone(), now)?;
         }
-        Outcome::Dead { error } => settle(tx, &current, outbox::DEAD, Some(&error), now)?,
-        Outcome::Uncertain { error } => settle(tx, &current, outbox::UNCERTAIN, Some(&error), now)?,
+        Outcome::Dead { error } => settle(tx, &current, outbox::DEAD, Some(error), now)?,
+        Outcome::Uncertain { error } => settle(tx, &current, outbox::UNCERTAIN, Some(error), now)?,
         Outcome::Dropped => drop_change(tx, &current, now)?,
         Outcome::Retry {
             after,
@@ -246,8 +246,8 @@ fn finish(tx: &mut Tx<'_>, finish: Finish) -> Done<bool> {
             uncertain,
             counts,
         } => {
-            let due = now.plus(after).as_millis();
-            let asked = if counts { 0 } else { due - now.as_millis() };
+            let due = now.plus(*after).as_millis();
+            let asked = if *counts { 0 } else { due - now.as_millis() };
             let keys = params![current.id, error, due, !counts, asked, uncertain];
             rows::execute(tx.connection, RETRY, keys)?;
             outbox::told(tx, current.destination)?;
@@ -325,10 +325,10 @@ fn delivered(
 fn changed_by_bot(
     tx: &mut Tx<'_>,
     current: &Current,
-    change: ConversationChange,
+    change: &ConversationChange,
     now: Timestamp,
 ) -> Done<()> {
-    if let Some(state) = change.state {
+    if let Some(state) = &change.state {
         state::set(tx, state)?;
     }
     if !change.tags.is_empty()
@@ -396,7 +396,7 @@ impl DeliveryStore for SqliteStore {
     }
 
     async fn finish(&self, result: Finish) -> Result<bool> {
-        self.write(move |tx| finish(tx, result)).await
+        self.write(move |tx| finish(tx, &result)).await
     }
 
     async fn record_part(&self, id: DeliveryId, epoch: i64, part: SentPart) -> Result<bool> {

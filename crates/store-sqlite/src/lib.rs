@@ -214,19 +214,16 @@ impl SqliteStore {
         drop(poisoned.wait_for(|poisoned| *poisoned).await);
     }
 
-    /// Hands a command to the writer and waits for its commit.
+    /// Hands a command to the writer and waits for its commit. `work` changes nothing but the database:
+    /// it may be run, rolled back and run again.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Done<T> + Send + 'static,
     {
         self.check_open()?;
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Command {
-            work: Some(work),
-            result: None,
-            reply,
-        });
+        let job = Box::new(Command::new(work, reply));
         self.queue
             .try_send(Request::Job(job))
             .map_err(|error| match error {
@@ -360,8 +357,8 @@ fn open_writer(path: &Path) -> Done<Connection> {
     configure(&connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
-    // Each command's savepoint copies the pages it changes, so that they can be put back. In a
-    // file that would be a system call for each page.
+    // A savepoint copies the pages that its command changes, so that they can be put back. In a file
+    // that would be a system call for each page.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     schema::migrate(&mut connection)?;
     Ok(connection)

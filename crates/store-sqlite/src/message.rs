@@ -666,7 +666,8 @@ impl MessageStore for SqliteStore {
         change: MessageUpdate,
         now: Timestamp,
     ) -> Result<Option<Message>> {
-        self.write(move |tx| update(tx, bot, id, change, now)).await
+        self.write(move |tx| update(tx, bot, id, change.clone(), now))
+            .await
     }
 
     async fn message_versions(&self, bot: BotId, id: MessageId) -> Result<Vec<MessageVersion>> {

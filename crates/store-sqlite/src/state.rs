@@ -202,17 +202,17 @@ fn insert(tx: &mut Tx<'_>, place: Place, command: &SetState) -> Done<State> {
     })
 }
 
-pub(crate) fn set(tx: &mut Tx<'_>, command: SetState) -> Done<State> {
+pub(crate) fn set(tx: &mut Tx<'_>, command: &SetState) -> Done<State> {
     let place = place(tx.connection, &command.key)?;
     match load(tx.connection, place, &command.key, command.now)? {
         Some(stored) => write(
             tx.connection,
             stored.state,
-            command.payload,
+            command.payload.clone(),
             millis(command.expiry),
             command.now,
         ),
-        None => insert(tx, place, &command),
+        None => insert(tx, place, command),
     }
 }
 
@@ -291,7 +291,7 @@ impl StateStore for SqliteStore {
     }
 
     async fn set_state(&self, command: SetState) -> Result<State> {
-        self.write(move |tx| set(tx, command)).await
+        self.write(move |tx| set(tx, &command)).await
     }
 
     async fn get_or_set_state(&self, command: SetState) -> Result<Found<State>> {

@@ -1,5 +1,6 @@
 //! What only this backend promises: how its commits, its file and its log behave.
 
+mod commits;
 mod files;
 mod size;
 mod snapshots;

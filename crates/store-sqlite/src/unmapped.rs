@@ -70,14 +70,14 @@ fn count(connection: &Connection, bot: BotId, integration: IntegrationId) -> Don
     Ok(count.and_then(|count| count.try_into().ok()).unwrap_or(0))
 }
 
-fn remap(tx: &mut Tx<'_>, command: Remap) -> Done<Remapped> {
+fn remap(tx: &mut Tx<'_>, command: &Remap) -> Done<Remapped> {
     if matches!(command.item.content, InboundContent::Unmapped(_)) {
         return Err(Error::invalid("item", "expected an update that was placed").into());
     }
     let batch = Batch {
         bot: command.bot,
         integration: command.integration,
-        items: vec![command.item],
+        items: vec![command.item.clone()],
         position: None,
         now: command.now,
     };
@@ -130,6 +130,6 @@ impl UnmappedStore for SqliteStore {
     }
 
     async fn remap(&self, command: Remap) -> Result<Remapped> {
-        self.write(move |tx| remap(tx, command)).await
+        self.write(move |tx| remap(tx, &command)).await
     }
 }

@@ -414,7 +414,8 @@ impl UserStore for SqliteStore {
         change: UserUpdate,
         now: Timestamp,
     ) -> Result<Option<User>> {
-        self.write(move |tx| update(tx, bot, id, change, now)).await
+        self.write(move |tx| update(tx, bot, id, change.clone(), now))
+            .await
     }
 
     async fn delete_user(&self, bot: BotId, id: UserId, now: Timestamp) -> Result<bool> {

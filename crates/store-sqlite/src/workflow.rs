@@ -337,7 +337,8 @@ impl WorkflowStore for SqliteStore {
         update: WorkflowUpdate,
         now: Timestamp,
     ) -> Result<Option<Workflow>> {
-        self.write(move |tx| change(tx, bot, id, update, now)).await
+        self.write(move |tx| change(tx, bot, id, update.clone(), now))
+            .await
     }
 
     async fn delete_workflow(&self, bot: BotId, id: WorkflowId, now: Timestamp) -> Result<bool> {

@@ -1,13 +1,15 @@
 //! The writer: one thread that commits many commands at once.
 //!
-//! Each command runs in a savepoint of its own, so that one that fails harms no other, and is
-//! answered only after the commit that holds it has returned. What is refused was not written.
+//! A command that fails harms no other of its commit ([`commit`]), and each is answered only after
+//! the commit that holds it has returned. What is refused was not written.
+
+mod commit;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use switchboard_model::{ConversationId, Error};
 use switchboard_store::{Change, Lane};
 use tokio::sync::{mpsc, oneshot};
@@ -19,13 +21,6 @@ use crate::failure::{Done, Failure};
 /// Larger commits gain little and make their callers wait.
 const BATCH: usize = 256;
 
-const BEGIN: &str = "BEGIN IMMEDIATE";
-const COMMIT: &str = "COMMIT";
-const ROLLBACK: &str = "ROLLBACK";
-const SAVEPOINT: &str = "SAVEPOINT command";
-const RELEASE: &str = "RELEASE command";
-const ROLLBACK_TO: &str = "ROLLBACK TO command";
-
 /// What a command works on.
 pub(crate) struct Tx<'a> {
     /// The connection, inside the transaction.
@@ -34,7 +29,15 @@ pub(crate) struct Tx<'a> {
     access: bool,
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    const fn new(connection: &'a Connection) -> Self {
+        Self {
+            connection,
+            changes: Vec::new(),
+            access: false,
+        }
+    }
+
     /// Tokens that were read before must be read again.
     pub(crate) fn access_changed(&mut self) {
         self.access = true;
@@ -66,7 +69,8 @@ impl Tx<'_> {
 
 /// A command on its way.
 pub(crate) trait Job: Send {
-    /// Runs it and keeps the result; `Err` means that it must be undone.
+    /// Runs it and keeps the result; `Err` means that it must be undone. May be called again after
+    /// the transaction was rolled back: the last result counts.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), ()>;
     /// Answers the caller: with the result, or with what became of the commit.
     fn answer(self: Box<Self>, commit: Result<(), Error>);
@@ -80,29 +84,36 @@ pub(crate) enum Request {
 
 /// A command, its result, and who waits for it.
 pub(crate) struct Command<T, F> {
-    pub(crate) work: Option<F>,
-    pub(crate) result: Option<Result<T, Error>>,
-    pub(crate) reply: oneshot::Sender<Result<T, Error>>,
+    /// None after it panicked: what it has captured may be halfway through a change.
+    work: Option<F>,
+    result: Option<Done<T>>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Command<T, F> {
+    /// `work` changes nothing but the database, for it may be run twice.
+    pub(crate) const fn new(work: F, reply: oneshot::Sender<Result<T, Error>>) -> Self {
+        Self {
+            work: Some(work),
+            result: None,
+            reply,
+        }
+    }
 }
 
 impl<T, F> Job for Command<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Tx<'_>) -> Done<T> + Send,
+    F: Fn(&mut Tx<'_>) -> Done<T> + Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), ()> {
-        let Some(work) = self.work.take() else {
+        let Some(work) = &self.work else {
             return Err(());
         };
-        let result = match catch_unwind(AssertUnwindSafe(|| work(tx))) {
-            Ok(result) => result.map_err(|failure| {
-                if let Failure::Sql(error) = &failure {
-                    tracing::error!(%error, "a command failed in the database");
-                }
-                failure.into_error()
-            }),
-            Err(_) => Err(Error::internal("a command panicked; see the log")),
-        };
+        let result = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| {
+            self.work = None;
+            Err(Error::internal("a command panicked; see the log").into())
+        });
         let outcome = result.as_ref().map(|_| ()).map_err(|_| ());
         self.result = Some(result);
         outcome
@@ -111,7 +122,13 @@ where
     fn answer(self: Box<Self>, commit: Result<(), Error>) {
         let answer = match (self.result, commit) {
             // A refusal stands whatever became of the others' commit.
-            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(Err(failure)), _) => {
+                if let Failure::Sql(error) = &failure {
+                    tracing::error!(%error, "a command failed in the database");
+                }
+                Err(failure.into_error())
+            }
+            (_, Err(error)) => Err(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(Error::internal("a command was never run")),
         };
@@ -201,7 +218,7 @@ fn commit_all(
         shared
             .files
             .check()
-            .and_then(|()| transaction(shared, connection, &mut jobs))
+            .and_then(|()| commit::all(shared, connection, &mut jobs))
     };
     let changes = match verdict {
         Ok(changes) => {
@@ -230,76 +247,4 @@ fn commit_all(
         // Nobody listening is no fault.
         drop(shared.changes.send(change));
     }
-}
-
-fn transaction(
-    shared: &Shared,
-    connection: &Connection,
-    jobs: &mut [Box<dyn Job>],
-) -> Result<Vec<Change>, Error> {
-    execute(connection, BEGIN).map_err(|error| Failure::Sql(error).into_error())?;
-    let mut tx = Tx {
-        connection,
-        changes: Vec::new(),
-        access: false,
-    };
-    for job in jobs {
-        if let Err(error) = one(&mut tx, job.as_mut()) {
-            // A full disk or a broken page ends the whole transaction, not only the command.
-            roll_back(shared, connection);
-            return Err(error);
-        }
-    }
-    // Until the commit is over, whatever becomes of it, and so before anyone is answered.
-    let _changing = tx.access.then(|| shared.known.changing());
-    match execute(connection, COMMIT) {
-        Ok(()) => Ok(tx.changes),
-        Err(error) => {
-            let code = error.sqlite_error_code();
-            if matches!(
-                code,
-                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-            ) {
-                roll_back(shared, connection);
-                return Err(Failure::Sql(error).into_error());
-            }
-            // Whether the log holds the commit is unknown, and a second fsync may claim a success
-            // that never was. Only a new start, which reads the log from disk, can tell.
-            shared.poison(&error.to_string());
-            Err(Error::OutcomeUnknown)
-        }
-    }
-}
-
-/// Runs one command. `Err` means that the transaction is lost.
-fn one(tx: &mut Tx<'_>, job: &mut dyn Job) -> Result<(), Error> {
-    let lost = |error: rusqlite::Error| Failure::Sql(error).into_error();
-    let told = tx.changes.len();
-    execute(tx.connection, SAVEPOINT).map_err(lost)?;
-    let done = job.run(tx);
-    if tx.connection.is_autocommit() {
-        return Err(Error::Unavailable {
-            reason: "the database ended the transaction; see the log for why, and try again"
-                .to_owned(),
-        });
-    }
-    if done.is_err() {
-        tx.changes.truncate(told);
-        execute(tx.connection, ROLLBACK_TO).map_err(lost)?;
-    }
-    execute(tx.connection, RELEASE).map_err(lost)
-}
-
-fn roll_back(shared: &Shared, connection: &Connection) {
-    if connection.is_autocommit() {
-        return;
-    }
-    if let Err(error) = execute(connection, ROLLBACK) {
-        // A transaction that can neither commit nor roll back would take every later command in.
-        shared.poison(&error.to_string());
-    }
-}
-
-fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }

@@ -23,7 +23,7 @@ const CROWD: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FR
 const MARKS: &str = "SELECT sum(upto) FROM tag_mark";
 
 /// Gives the one store that it was given.
-struct Given(SqliteStore);
+pub(super) struct Given(pub(super) SqliteStore);
 
 #[async_trait::async_trait]
 impl Factory for Given {

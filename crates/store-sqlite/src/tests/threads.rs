@@ -28,11 +28,7 @@ impl Job for Defect {
 /// A command whose caller can be held beside.
 fn write(store: &SqliteStore) -> oneshot::Receiver<Result<(), Error>> {
     let (reply, answer) = oneshot::channel();
-    let command = Command {
-        work: Some(|_: &mut Tx<'_>| Ok(())),
-        result: None,
-        reply,
-    };
+    let command = Command::new(|_: &mut Tx<'_>| Ok(()), reply);
     store
         .queue
         .try_send(Request::Job(Box::new(command)))
