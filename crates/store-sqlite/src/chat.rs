@@ -13,9 +13,9 @@ use crate::conversation::{self, Scope};
 use crate::failure::Done;
 use crate::ingest::{Intake, scoped};
 use crate::rows::{self, ConversationRow, Numbered};
-use crate::tags::{CONVERSATIONS, MESSAGES, digest, without_identity};
+use crate::tags::{CONVERSATIONS, digest, without_identity};
 use crate::writer::Tx;
-use crate::{message, participant, user};
+use crate::{message, message_tag, participant, user};
 
 /// The newest first, for an older one of the same number is rather one that was taken for it.
 const SENT: &str = "SELECT m.item, t.item FROM conversation_tag t
@@ -149,8 +149,8 @@ fn went_out_as(
     if !moved {
         return Ok(true);
     }
-    let pair = [digest(name, value)];
-    let first = MESSAGES.first(connection, conversation.id, &pair, 0)?;
+    let from_there = Tags::from_iter([(name.as_str(), value.as_str())]);
+    let first = message_tag::first(connection, conversation.id, &from_there, 0)?;
     Ok(first.is_some_and(|first| first < message.id))
 }
 

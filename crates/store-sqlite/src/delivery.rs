@@ -372,6 +372,7 @@ fn store_replies(
             tags: &no_tags,
             synthetic: false,
             once: None,
+            waits: false,
             now,
         };
         let message = message::insert(tx, &mut conversation, draft)?;

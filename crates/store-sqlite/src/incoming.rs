@@ -12,7 +12,7 @@ use crate::failure::Done;
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{self, MESSAGES};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, message, participant, user};
+use crate::{SqliteStore, conversation, message, message_tag, participant, user};
 
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, imported,
@@ -89,6 +89,7 @@ fn say(
         tags: &new.tags,
         synthetic: new.synthetic,
         once: None,
+        waits: false,
         now: command.now,
     };
     let number = message::insert(tx, conversation, draft)?;
@@ -150,6 +151,8 @@ fn insert(
     let connection = tx.connection;
     let message = &new.message;
     let tags = message.tags.clone().without_empty();
+    // It shares the place of another, and so would many: none may be among those looked through.
+    message_tag::settle(connection, conversation.id)?;
     let seq = place(connection, conversation, new.said_at)?;
     let number = rows::insert(
         connection,

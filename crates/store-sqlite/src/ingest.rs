@@ -182,6 +182,7 @@ impl Intake<'_> {
             tags: &fitting(&Tags::new(), &new.tags),
             synthetic: false,
             once,
+            waits: true,
             now,
         };
         let message = message::insert(tx, &mut conversation, draft)?;

@@ -13,20 +13,24 @@ use switchboard_store::{
     MessageVersion, Page, PageRequest, PostMessage, Posted, SortOrder, TagKind,
 };
 
-use crate::failure::{Done, Failure};
+use crate::failure::Done;
+use crate::mark::Mark;
 use crate::outbox::{self, Enqueue};
 use crate::query::{self, Query, Walk};
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{self, MESSAGES, Surplus};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, participant, schedule, tag_value, user, version};
+use crate::{
+    SqliteStore, conversation, event, message_tag, participant, schedule, tag_value, user, version,
+};
 
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)";
-const TAKE_SEQ: &str =
-    "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
+const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1,
+        tagged = tagged + (?3 AND tagged = next_seq - 1)
+    WHERE id = ?1";
 const UNCOUNT: &str = "UPDATE conversation SET message_count = message_count - 1 WHERE id = ?1";
 const FOUND_PLACE: &str = "UPDATE message SET seq = ?2, updated_at = ?3 WHERE id = ?1";
 const WAITS: &str = "UPDATE message SET seq = -id WHERE id = ?1";
@@ -52,11 +56,6 @@ const AFTER: &str = concat!(
     " WHERE m.conversation = ?1 AND m.seq > ?2 AND m.deleted_at IS NULL AND NOT m.imported
     ORDER BY m.seq LIMIT ?3"
 );
-const TAGGED: &str = "SELECT t.item FROM conversation c
-    CROSS JOIN message_tag t ON t.scope = c.id AND t.pair = ?2
-    WHERE c.bot = ?1 AND c.deleted_at IS NULL LIMIT ?3";
-/// Above this many candidates a list walks in its own order and checks each row instead.
-const CANDIDATES: usize = 10_000;
 const INTEGRATION: &str = "SELECT active, alias FROM integration WHERE id = ?1";
 const KEY: &str = "SELECT request, message FROM idempotency WHERE bot = ?1 AND key = ?2";
 const REMEMBER_KEY: &str = "INSERT OR REPLACE INTO idempotency (bot, key, request, message, at)
@@ -73,6 +72,9 @@ pub(crate) struct Draft<'a> {
     pub(crate) tags: &'a Tags,
     pub(crate) synthetic: bool,
     pub(crate) once: Option<[u8; 16]>,
+    /// Whether its tags wait for others to enter the index with. Who makes messages by their tags
+    /// looks for each before, and must find them there.
+    pub(crate) waits: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -108,21 +110,27 @@ pub(crate) fn insert(
     conversation: &mut ConversationRow,
     draft: Draft<'_>,
 ) -> Done<i64> {
-    let seq = take_place(tx.connection, conversation)?;
+    let seq = take_place(tx.connection, conversation, !draft.waits)?;
     let id = insert_at(tx, conversation, seq, draft)?;
+    message_tag::came(tx.connection, conversation.id, seq)?;
     tx.conversation_changed(conversation.value.id);
     Ok(id)
 }
 
-/// The next place of a conversation, for a message that is said in it now.
-fn take_place(connection: &Connection, conversation: &mut ConversationRow) -> Done<i64> {
+/// The next place of a conversation, for a message that is said in it now and whose tags are in the
+/// index, or are not.
+fn take_place(
+    connection: &Connection,
+    conversation: &mut ConversationRow,
+    is_tagged: bool,
+) -> Done<i64> {
     let seq = conversation.next_seq;
     conversation.next_seq += 1;
     conversation.value.message_count += 1;
     rows::execute(
         connection,
         TAKE_SEQ,
-        [conversation.id, conversation.next_seq],
+        params![conversation.id, conversation.next_seq, is_tagged],
     )?;
     Ok(seq)
 }
@@ -134,12 +142,13 @@ pub(crate) fn arrive(
     message: i64,
     now: Timestamp,
 ) -> Done<()> {
-    let seq = take_place(tx.connection, conversation)?;
+    let seq = take_place(tx.connection, conversation, true)?;
     rows::execute(
         tx.connection,
         FOUND_PLACE,
         params![message, seq, now.as_millis()],
     )?;
+    message_tag::came(tx.connection, conversation.id, seq)?;
     tx.conversation_changed(conversation.value.id);
     Ok(())
 }
@@ -170,7 +179,9 @@ fn insert_at(
             draft.now.as_millis()
         ],
     )?;
-    MESSAGES.add(connection, conversation.id, id, &tags)?;
+    if !draft.waits {
+        MESSAGES.add(connection, conversation.id, id, &tags)?;
+    }
     participant::join(connection, conversation.id, draft.user)?;
     Ok(id)
 }
@@ -251,6 +262,7 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
         tags: &new.tags,
         synthetic: new.synthetic,
         once: None,
+        waits: false,
         now: command.now,
     };
     let value = match command.due.filter(|due| *due > command.now) {
@@ -386,9 +398,8 @@ pub(crate) fn find(
     conversation: i64,
     identity: &Tags,
 ) -> Done<Option<Numbered<Message>>> {
-    let pairs = tags::digests(identity);
     let mut start = 0;
-    while let Some(id) = MESSAGES.first(connection, conversation, &pairs, start)? {
+    while let Some(id) = message_tag::first(connection, conversation, identity, start)? {
         if let Some(message) = by_number(connection, id)?
             && message.value.tags.contains(identity)
         {
@@ -515,24 +526,6 @@ fn delete(
     Ok(true)
 }
 
-/// The messages of a bot that may have all of `tags`, as a JSON array; none if they are too many to be
-/// worth listing. Tags are kept by conversation, so that this is one look into each: an index over
-/// the whole bot would cost each ingest a page.
-fn candidates(connection: &Connection, bot: i64, tags: &Tags) -> Done<Option<String>> {
-    let Some(pair) = tags::digests(tags).into_iter().next() else {
-        return Ok(None);
-    };
-    let limit = rows::as_limit(CANDIDATES + 1);
-    let keys = params![bot, pair, limit];
-    let found: Vec<i64> = rows::all(connection, TAGGED, keys, |row| row.get(0))?;
-    if found.len() > CANDIDATES {
-        return Ok(None);
-    }
-    serde_json::to_string(&found)
-        .map(Some)
-        .map_err(Failure::damage)
-}
-
 /// Where the message with which a page ended is now, deleted or not: a merge of conversations counts
 /// places anew, but keeps their order.
 fn reached(connection: &Connection, conversation: i64, cursor: Cursor) -> Done<Vec<i64>> {
@@ -567,7 +560,7 @@ fn list(
         let candidates = if filter.tags.is_empty() {
             None
         } else {
-            MESSAGES.candidates(connection, &[conversation], &filter.tags)?
+            message_tag::candidates(connection, conversation, &filter.tags)?
         };
         if let Some(candidates) = candidates {
             query.and_value("m.id IN (SELECT value FROM json_each(?))", candidates);
@@ -575,7 +568,9 @@ fn list(
         } else {
             query.and_value("m.conversation = ?", conversation);
         }
-    } else if let Some(candidates) = candidates(connection, bot_number, &filter.tags)? {
+    } else if let Some(candidates) =
+        message_tag::candidates_of_bot(connection, bot_number, &filter.tags)?
+    {
         query.and_value("m.id IN (SELECT value FROM json_each(?))", candidates);
         query.and_value("+m.bot = ?", bot_number);
     } else {
@@ -637,6 +632,9 @@ impl MessageStore for SqliteStore {
         filter: MessageFilter,
         page: PageRequest,
     ) -> Result<Page<Message>> {
+        if filter.conversation.is_none() && !filter.tags.is_empty() {
+            self.gather_up_to_now(Mark::MessageTags).await?;
+        }
         self.list(move |connection| list(connection, bot, &filter, page))
             .await
     }

@@ -12,22 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
-use switchboard_model::{BotId, Error, Result, Tags};
+use switchboard_model::{BotId, Result, Tags};
 use switchboard_store::{TagKind, TagValueFilter, TagValuePage, TagValueStore, TagValues};
 
 use crate::failure::Done;
-use crate::writer::Tx;
+use crate::mark::{Mark, ROWS};
 use crate::{SqliteStore, rows};
 
-/// Rows that a step gathers at most. Fewer than these are left to whoever asks.
-const ROWS: i64 = 1000;
-/// And tags: an object may have a hundred.
+/// Tags that a step gathers at most, about: an object may have a hundred.
 const PAIRS: usize = 5000;
-/// Steps that a question waits for.
-const PATIENCE: usize = 100;
 
-const MARK: &str = "SELECT upto FROM tag_mark WHERE kind = ?1";
-const SET_MARK: &str = "UPDATE tag_mark SET upto = ?2 WHERE kind = ?1";
 const NAME: &str = "SELECT id FROM tag_name
     WHERE bot = ?1 AND kind = ?2 AND name = ?3 AND integration = ?4";
 const NEW_NAME: &str =
@@ -48,7 +42,8 @@ pub(crate) const VALUES: &str = "SELECT value FROM tag_value
 /// Of whom an object is, by numbers: bot, and integration or 0.
 type Owner = (i64, i64);
 
-const fn number(kind: TagKind) -> u8 {
+/// What stands for a kind.
+pub(crate) const fn number(kind: TagKind) -> u8 {
     match kind {
         TagKind::Conversation => 0,
         TagKind::User => 1,
@@ -94,14 +89,6 @@ const fn owner_sql(kind: TagKind) -> &'static str {
     }
 }
 
-fn mark(connection: &Connection, kind: TagKind) -> Done<i64> {
-    rows::value(connection, MARK, [number(kind)])?.ok_or_else(|| rows::gone("a mark"))
-}
-
-fn last(connection: &Connection, kind: TagKind) -> Done<i64> {
-    Ok(rows::value(connection, last_sql(kind), [])?.unwrap_or(0))
-}
-
 /// To be told of each row whose tags change or go, while the row is there.
 pub(crate) fn changed(
     connection: &Connection,
@@ -110,7 +97,7 @@ pub(crate) fn changed(
     before: &Tags,
     now: &Tags,
 ) -> Done<()> {
-    if item > mark(connection, kind)? {
+    if item > Mark::Values(kind).upto(connection)? {
         return Ok(());
     }
     let owner = rows::one(connection, owner_sql(kind), [item], |row| {
@@ -171,14 +158,13 @@ fn known_name(
     }
 }
 
-/// Moves the mark over some rows. Tells how many; none only if there are no more.
-pub(crate) fn gather(tx: &mut Tx<'_>, kind: TagKind) -> Done<i64> {
-    let connection = tx.connection;
-    let mut upto = mark(connection, kind)?;
+/// Counts some rows behind a mark. Tells how many, none only if there are no more, and the last.
+pub(crate) fn gather(connection: &Connection, kind: TagKind, mark: i64) -> Done<(i64, i64)> {
+    let mut upto = mark;
     let mut counts: BTreeMap<(Owner, String), BTreeMap<String, i64>> = BTreeMap::new();
     let (mut taken, mut pairs) = (0, 0);
     let mut statement = connection.prepare_cached(rows_sql(kind))?;
-    let mut found = statement.query([upto])?;
+    let mut found = statement.query([mark])?;
     while taken < ROWS
         && pairs < PAIRS
         && let Some(row) = found.next()?
@@ -200,10 +186,7 @@ pub(crate) fn gather(tx: &mut Tx<'_>, kind: TagKind) -> Done<i64> {
             rows::execute(connection, MORE, params![name, value, count])?;
         }
     }
-    if taken > 0 {
-        rows::execute(connection, SET_MARK, params![number(kind), upto])?;
-    }
-    Ok(taken)
+    Ok((taken, upto))
 }
 
 /// The page, as far as the mark goes.
@@ -249,43 +232,12 @@ impl TagValueStore for SqliteStore {
         filter: TagValueFilter,
         page: TagValuePage,
     ) -> Result<TagValues> {
-        let kind = filter.kind;
-        // What comes in after the question does not hold up its answer.
-        let asked = self.read(|connection| last(connection, kind))?;
-        let mut steps = 0;
-        loop {
-            let upto = self.read(|connection| mark(connection, kind))?;
-            if upto >= asked {
-                break;
-            }
-            if steps == PATIENCE {
-                return Err(Error::Unavailable {
-                    reason: format!(
-                        "the values of tags are being gathered, {upto} of {asked} rows are done; \
-                         ask again in a while"
-                    ),
-                });
-            }
-            steps += 1;
-            // The last rows may have been removed meanwhile.
-            if self.write(move |tx| gather(tx, kind)).await? == 0 {
-                break;
-            }
-        }
+        self.gather_up_to_now(Mark::Values(filter.kind)).await?;
         self.list(move |connection| list(connection, bot, &filter, &page))
             .await
     }
 
     async fn gather_tag_values(&self) -> Result<usize> {
-        for kind in TagKind::ALL {
-            if !self.is_waited_for()
-                && self.read(|connection| Ok(last(connection, kind)? - mark(connection, kind)?))?
-                    >= ROWS
-            {
-                let taken = self.write(move |tx| gather(tx, kind)).await?;
-                return Ok(usize::try_from(taken).unwrap_or_default());
-            }
-        }
-        Ok(0)
+        self.gather_some().await
     }
 }

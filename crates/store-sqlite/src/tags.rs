@@ -40,7 +40,7 @@ pub(crate) const USERS: TagIndex = TagIndex {
     by_parts: false,
 };
 
-/// Messages of a conversation: its rows lie together, on pages that an ingest has at hand.
+/// Messages of a conversation, but for the newest: `message_tag` is what knows of those, too.
 pub(crate) const MESSAGES: TagIndex = TagIndex {
     seek: "SELECT item FROM message_tag WHERE scope = ?1 AND pair = ?2 AND item >= ?3
            ORDER BY item LIMIT 1",
@@ -90,6 +90,17 @@ impl TagIndex {
         scopes: &[i64],
         tags: &Tags,
     ) -> Done<Option<String>> {
+        let found = self.having(connection, scopes, tags)?;
+        found.map(|found| as_array(&found)).transpose()
+    }
+
+    /// The same as numbers.
+    pub(crate) fn having(
+        self,
+        connection: &Connection,
+        scopes: &[i64],
+        tags: &Tags,
+    ) -> Done<Option<Vec<i64>>> {
         let pairs = digests(tags);
         let mut found = Vec::new();
         let mut steps = STEPS;
@@ -103,12 +114,7 @@ impl TagIndex {
                 start = item + 1;
             }
         }
-        if steps == 0 {
-            return Ok(None);
-        }
-        serde_json::to_string(&found)
-            .map(Some)
-            .map_err(Failure::damage)
+        Ok((steps > 0).then_some(found))
     }
 
     fn leapfrog(
@@ -255,4 +261,9 @@ pub(crate) fn digest(name: &str, value: &str) -> i64 {
 /// Tags as they are stored.
 pub(crate) fn to_text(tags: &Tags) -> Done<String> {
     serde_json::to_string(tags).map_err(Failure::damage)
+}
+
+/// Numbers for `json_each`.
+pub(crate) fn as_array(numbers: &[i64]) -> Done<String> {
+    serde_json::to_string(numbers).map_err(Failure::damage)
 }

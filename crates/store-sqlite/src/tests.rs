@@ -2,6 +2,7 @@
 
 mod commits;
 mod files;
+mod message_tags;
 mod size;
 mod snapshots;
 mod tag_values;

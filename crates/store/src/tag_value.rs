@@ -63,7 +63,8 @@ pub trait TagValueStore {
         page: TagValuePage,
     ) -> Result<TagValues>;
 
-    /// Gets ready for questions while nothing else is written, a bounded number of rows a call.
+    /// Gets ready for questions of values, and of messages by their tags across conversations, while
+    /// nothing else is written, a bounded number of rows a call.
     /// Tells how many rows, so that a caller can go on while there are any; none while others
     /// write.
     async fn gather_tag_values(&self) -> Result<usize>;

@@ -13,7 +13,7 @@ use crate::failure::Done;
 use crate::rows::{self, ConversationRow};
 use crate::tags::{CONVERSATIONS, Surplus};
 use crate::writer::Tx;
-use crate::{outbox, tag_value};
+use crate::{message_tag, outbox, tag_value};
 
 const TOMBSTONE: &str =
     "UPDATE conversation SET deleted_at = ?3, merged_into = ?2 WHERE id = ?1 OR merged_into = ?1";
@@ -32,7 +32,7 @@ const ASIDE: &str = "UPDATE message SET seq = -seq WHERE conversation = ?1 AND s
 // Imported ones get places of their own.
 const PLACE: &str = "UPDATE message SET conversation = ?2, seq = ?3, imported = 0 WHERE id = ?1";
 const NEXT_SEQ: &str = "UPDATE conversation
-    SET next_seq = ?2, message_count = message_count + ?3 WHERE id = ?1";
+    SET next_seq = ?2, message_count = message_count + ?3, tagged = ?2 - 1 WHERE id = ?1";
 const MESSAGE_TAGS: &str = "UPDATE message_tag SET scope = ?2 WHERE scope = ?1";
 // Other events that speak of a message stay where they are.
 const ANNOUNCING: &str = "UPDATE event SET conversation = ?2
@@ -112,6 +112,9 @@ pub(super) fn merge(
 
 /// Numbers the messages of both anew, by time, from where the first of the younger one belongs.
 fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRow) -> Done<()> {
+    // None of either waits for the index any more: their places change.
+    message_tag::settle(connection, from.id)?;
+    message_tag::settle(connection, to.id)?;
     rows::execute(connection, MESSAGE_TAGS, [from.id, to.id])?;
     rows::execute(connection, WAITING, [from.id, to.id])?;
     let moved: Vec<(i64, i64)> = rows::all(connection, MESSAGES, [from.id], |row| {

@@ -1,0 +1,157 @@
+//! Which messages of a conversation have a tag.
+//!
+//! The index of messages' tags holds everything but the newest messages that a channel brought to a
+//! conversation: those wait until they are about [`TAIL`], and enter it together. One by one, each
+//! of their tags would cost its ingest a page that lies anywhere in the file; together they share
+//! theirs. Whoever looks for a tag looks through those few messages, too.
+//!
+//! For questions across conversations a mark says how far the index has all rows ([`Mark`]).
+//!
+//! [`Mark`]: crate::mark::Mark
+//!
+//! What never happens here: a message with a tag that is found by no look for it; a look whose cost
+//! grows with the conversation.
+
+use rusqlite::Connection;
+use switchboard_model::Tags;
+
+use crate::failure::{Done, Failure};
+use crate::mark::ROWS;
+use crate::rows;
+use crate::tags::{self, MESSAGES};
+
+/// How many messages a conversation has at most that are looked through.
+pub(crate) const TAIL: i64 = 64;
+
+const WAITING: &str = "SELECT m.id, m.tags FROM conversation c
+    CROSS JOIN message m ON m.conversation = c.id AND m.seq > c.tagged
+    WHERE c.id = ?1 AND m.deleted_at IS NULL";
+const SETTLED: &str = "UPDATE conversation SET tagged = next_seq - 1 WHERE id = ?1";
+/// Those that went out did not wait.
+pub(crate) const BEHIND: &str = "SELECT id, conversation, iif(direction, '{}', tags) FROM message
+    WHERE id > ?1 ORDER BY id LIMIT ?2";
+const INSERT: &str = "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+const TAGGED: &str = "SELECT t.item FROM conversation c
+    CROSS JOIN message_tag t ON t.scope = c.id AND t.pair = ?2
+    WHERE c.bot = ?1 AND c.deleted_at IS NULL LIMIT ?3";
+
+/// Above this many candidates a list walks in its own order and checks each row instead.
+const CANDIDATES: usize = 10_000;
+
+/// To be told of each message that comes to the end of its conversation, once it is there.
+/// Conversations of one age take turns.
+pub(crate) fn came(connection: &Connection, conversation: i64, seq: i64) -> Done<()> {
+    if (seq + conversation) % TAIL == 0 {
+        settle(connection, conversation)?;
+    }
+    Ok(())
+}
+
+/// Puts all of a conversation's messages into the index.
+pub(crate) fn settle(connection: &Connection, conversation: i64) -> Done<()> {
+    let waiting = waiting(connection, conversation)?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let entries = waiting
+        .iter()
+        .flat_map(|(id, tags)| entries(conversation, *id, tags));
+    insert(connection, entries.collect())?;
+    rows::execute(connection, SETTLED, [conversation])?;
+    Ok(())
+}
+
+/// Those that may not be in the index.
+fn waiting(connection: &Connection, conversation: i64) -> Done<Vec<(i64, Tags)>> {
+    rows::all(connection, WAITING, [conversation], |row| {
+        Ok((row.get(0)?, rows::tags(row, 1)?))
+    })
+}
+
+/// Scope, pair, item.
+type Entry = [i64; 3];
+
+fn entries(conversation: i64, id: i64, tags: &Tags) -> impl Iterator<Item = Entry> {
+    let pairs = MESSAGES.pairs(tags);
+    pairs.into_iter().map(move |pair| [conversation, pair, id])
+}
+
+/// In their order, so that entries of one page come together.
+fn insert(connection: &Connection, mut entries: Vec<Entry>) -> Done<()> {
+    entries.sort_unstable();
+    let mut insert = connection.prepare_cached(INSERT)?;
+    for entry in entries {
+        insert.execute(entry)?;
+    }
+    Ok(())
+}
+
+/// Puts some rows behind a mark into the index. Tells how many, none only if there are no more, and
+/// the last.
+pub(crate) fn gather(connection: &Connection, mark: i64) -> Done<(i64, i64)> {
+    let found: Vec<(i64, i64, Tags)> = rows::all(connection, BEHIND, [mark, ROWS], |row| {
+        Ok((row.get(0)?, row.get(1)?, rows::tags(row, 2)?))
+    })?;
+    let upto = found.last().map_or(mark, |(id, ..)| *id);
+    let taken = i64::try_from(found.len()).map_err(Failure::damage)?;
+    let entries = found
+        .iter()
+        .flat_map(|(id, conversation, tags)| entries(*conversation, *id, tags));
+    insert(connection, entries.collect())?;
+    Ok((taken, upto))
+}
+
+/// The first message of a conversation from `start` on that may have all of `tags`.
+pub(crate) fn first(
+    connection: &Connection,
+    conversation: i64,
+    tags: &Tags,
+    start: i64,
+) -> Done<Option<i64>> {
+    let pairs = tags::digests(tags);
+    let indexed = MESSAGES.first(connection, conversation, &pairs, start)?;
+    let waiting = having(connection, conversation, tags)?
+        .into_iter()
+        .filter(|id| *id >= start);
+    Ok(waiting.chain(indexed).min())
+}
+
+/// Those that may not be in the index and have all of `tags`.
+fn having(connection: &Connection, conversation: i64, tags: &Tags) -> Done<Vec<i64>> {
+    let waiting = waiting(connection, conversation)?;
+    let has = waiting.into_iter().filter(|(_, has)| has.contains(tags));
+    Ok(has.map(|(id, _)| id).collect())
+}
+
+/// The messages of a conversation that may have all of `tags`, as a JSON array; none if they are too
+/// many to be worth listing.
+pub(crate) fn candidates(
+    connection: &Connection,
+    conversation: i64,
+    tags: &Tags,
+) -> Done<Option<String>> {
+    let Some(mut found) = MESSAGES.having(connection, &[conversation], tags)? else {
+        return Ok(None);
+    };
+    found.extend(having(connection, conversation, tags)?);
+    tags::as_array(&found).map(Some)
+}
+
+/// The same of all conversations of a bot, as far as the mark goes. The index has its entries by
+/// conversation, so that this is one look into each: an index over the whole bot would cost each
+/// ingest a page.
+pub(crate) fn candidates_of_bot(
+    connection: &Connection,
+    bot: i64,
+    tags: &Tags,
+) -> Done<Option<String>> {
+    let Some(pair) = tags::digests(tags).into_iter().next() else {
+        return Ok(None);
+    };
+    let keys = [bot, pair, rows::as_limit(CANDIDATES + 1)];
+    let found: Vec<i64> = rows::all(connection, TAGGED, keys, |row| row.get(0))?;
+    if found.len() > CANDIDATES {
+        return Ok(None);
+    }
+    tags::as_array(&found).map(Some)
+}
