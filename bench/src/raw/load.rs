@@ -17,7 +17,8 @@ use crate::stored::Size;
 use crate::system;
 use crate::update::text;
 
-const COUNT: &str = "UPDATE conversation SET next_seq = ?2 + 1, message_count = ?2 WHERE id = ?1";
+const COUNT: &str = "UPDATE conversation
+    SET next_seq = ?2 + 1, message_count = ?2, tagged = ?2 WHERE id = ?1";
 /// The bot has taken it, at the first try.
 const DELIVERY: &str = "INSERT INTO delivery
     (public, bot, destination, conversation, event, status, attempts, due_at, epoch, trying_since,
@@ -257,7 +258,9 @@ impl Loader<'_> {
             .into_iter()
             .map(|(date, count)| (date.to_string(), count));
         self.each(&mut value, 2, "telegram:date", dates)?;
-        for (kind, table) in ["conversation", "user", "message"].into_iter().enumerate() {
+        // The last is how far the index of messages' tags has all.
+        let tables = ["conversation", "user", "message", "message"];
+        for (kind, table) in tables.into_iter().enumerate() {
             let sql = format!("SELECT max(id) FROM {table}");
             let last: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
             self.connection

@@ -36,6 +36,12 @@ pub(in crate::raw) const CONVERSATION_TAG: &str =
     "INSERT OR IGNORE INTO conversation_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
 pub(in crate::raw) const USER_TAG: &str =
     "INSERT OR IGNORE INTO user_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
+/// The store's: of a conversation, messages enter the index of tags together.
+const TAIL: i64 = 64;
+const WAITING: &str = "SELECT m.id, m.tags FROM conversation c
+    CROSS JOIN message m ON m.conversation = c.id AND m.seq > c.tagged
+    WHERE c.id = ?1 AND m.deleted_at IS NULL";
+const SETTLED: &str = "UPDATE conversation SET tagged = next_seq - 1 WHERE id = ?1";
 const PARTICIPANT: &str = "SELECT 1 FROM participant WHERE conversation = ?1 AND user = ?2";
 pub(in crate::raw) const JOIN: &str =
     "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
@@ -65,6 +71,8 @@ pub(super) struct Statements<'a> {
     take_seq: Statement<'a>,
     message: Statement<'a>,
     message_tag: Statement<'a>,
+    waiting: Statement<'a>,
+    settled: Statement<'a>,
     participant: Statement<'a>,
     event: Statement<'a>,
     line_busy: Statement<'a>,
@@ -87,6 +95,8 @@ impl<'a> Statements<'a> {
             take_seq: connection.prepare(TAKE_SEQ)?,
             message: connection.prepare(MESSAGE)?,
             message_tag: connection.prepare(MESSAGE_TAG)?,
+            waiting: connection.prepare(WAITING)?,
+            settled: connection.prepare(SETTLED)?,
             participant: connection.prepare(PARTICIPANT)?,
             event: connection.prepare(EVENT)?,
             line_busy: connection.prepare(LINE_BUSY)?,
@@ -121,6 +131,24 @@ impl<'a> Statements<'a> {
             tag.execute([self.bot, pair, id])?;
         }
         Ok((id, 1))
+    }
+
+    /// Puts the messages of a conversation that wait into the index of tags.
+    fn settle(&mut self, numbers: &mut Numbers, conversation: i64) -> Result<()> {
+        let mut entries = Vec::new();
+        let mut waiting = self.waiting.query([conversation])?;
+        while let Some(row) = waiting.next()? {
+            let message: i64 = row.get(0)?;
+            let _tags: String = row.get(1)?;
+            entries.extend((0..3).map(|_| [conversation, numbers.digest(), message]));
+        }
+        drop(waiting);
+        entries.sort_unstable();
+        for entry in entries {
+            self.message_tag.execute(entry)?;
+        }
+        self.settled.execute([conversation])?;
+        Ok(())
     }
 
     fn user(&mut self, numbers: &mut Numbers, word: Word) -> Result<i64> {
@@ -176,14 +204,8 @@ impl Take for Statements<'_> {
             once,
             super::NOW
         ])?;
-        let tags = if self.without == Some(Part::Tags) {
-            0
-        } else {
-            3
-        };
-        for _ in 0..tags {
-            self.message_tag
-                .execute([conversation, numbers.digest(), message])?;
+        if self.without != Some(Part::Tags) && (seq + conversation) % TAIL == 0 {
+            self.settle(numbers, conversation)?;
         }
         let known: Option<i64> = self
             .participant
