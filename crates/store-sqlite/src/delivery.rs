@@ -13,6 +13,7 @@ use switchboard_store::{
 };
 
 use crate::failure::{Done, Failure};
+use crate::outbox::look::{self, Head, Looking};
 use crate::outbox::{change, lost};
 use crate::writer::Tx;
 use crate::{
@@ -55,8 +56,14 @@ const RECORD_PART: &str = "UPDATE delivery
     SET progress = json_insert(coalesce(progress, '[]'), '$[#]', json(?3))
     WHERE public = ?1 AND epoch = ?2 AND status = 2";
 const CONVERSATION: &str = "SELECT public FROM conversation WHERE id = ?1";
-const ACTIVE: &str = "SELECT 1 FROM delivery
-    WHERE destination IN (0, ?1) AND conversation = ?2 AND status < 3 LIMIT 1";
+pub(crate) const ACTIVE: &str = "SELECT 1 FROM delivery
+    WHERE destination IN (0, ?1) AND conversation = ?2 AND status BETWEEN 0 AND 2 LIMIT 1";
+// What is new lies as it came and not by its line.
+pub(crate) const ACTIVE_OR_NEW: &str = "SELECT 1 FROM delivery
+    WHERE destination IN (0, ?1) AND conversation = ?2 AND status BETWEEN 0 AND 2
+    UNION ALL SELECT 1 FROM delivery
+    WHERE destination IN (0, ?1) AND status = -1 AND conversation = ?2 LIMIT 1";
+
 fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
     match lane {
         Lane::Bots => Ok(Some(outbox::BOTS)),
@@ -64,8 +71,14 @@ fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
     }
 }
 
-fn next_due(connection: &Connection, destination: i64, again: bool) -> Done<Option<Timestamp>> {
-    let mut next = None;
+fn next_due(
+    connection: &Connection,
+    destination: i64,
+    again: bool,
+    now: Timestamp,
+) -> Done<Option<Timestamp>> {
+    // Perhaps it is to be taken, and if not, it is to be looked at.
+    let mut next = look::has_new(connection, destination)?.then(|| now.as_millis());
     for sql in [NEXT_FIRST, NEXT_LOST]
         .into_iter()
         .chain(again.then_some(NEXT_AGAIN))
@@ -81,9 +94,9 @@ fn next_due(connection: &Connection, destination: i64, again: bool) -> Done<Opti
 }
 
 /// When nothing can be claimed, says so without troubling the writer.
-fn look(connection: &Connection, claim: Claim) -> Done<Option<Claimed>> {
+fn idle(connection: &Connection, claim: Claim) -> Done<Option<Claimed>> {
     let next_due = match destination(connection, claim.lane)? {
-        Some(destination) => next_due(connection, destination, claim.again > 0)?,
+        Some(destination) => next_due(connection, destination, claim.again > 0, claim.now)?,
         None => None,
     };
     let idle = next_due.is_none_or(|next| next > claim.now) || claim.limit == 0;
@@ -109,20 +122,42 @@ fn claim(tx: &mut Tx<'_>, claim: Claim) -> Done<Claimed> {
         rows::as_limit(claim.limit),
         rows::as_limit(again),
     ];
-    let due: Vec<(i64, bool)> =
-        rows::all(connection, DUE, keys, |row| Ok((row.get(0)?, row.get(2)?)))?;
-    let mut deliveries = Vec::with_capacity(due.len());
-    for (id, again) in due {
-        deliveries.push(take(connection, id, again, claim)?);
+    let due = rows::all(connection, DUE, keys, |row| {
+        Ok(Head {
+            id: row.get(0)?,
+            due_at: row.get(1)?,
+            again: row.get(2)?,
+        })
+    })?;
+    let mut due = due.into_iter().peekable();
+    let mut looking = Looking::new(connection, destination);
+    let mut deliveries = Vec::new();
+    let mut room_again = claim.again;
+    while deliveries.len() < claim.limit {
+        // What is new is due whatever the clock says now; the longest due comes first.
+        let waits_since = looking.waits_since()?.map(|since| since.min(now));
+        let head = match (due.peek(), waits_since) {
+            (None, None) => break,
+            (Some(head), Some(since)) if since < head.due_at => looking.look()?,
+            (None, Some(_)) => looking.look()?,
+            (Some(_), _) => due.next(),
+        };
+        let Some(head) = head else { continue };
+        if head.again && room_again == 0 {
+            look::ready(connection, head.id, now)?;
+            continue;
+        }
+        room_again -= usize::from(head.again);
+        deliveries.push(take(connection, head, claim)?);
     }
-    let taken = deliveries.iter().filter(|taken| taken.again).count();
     Ok(Claimed {
         deliveries,
-        next_due: next_due(connection, destination, taken < claim.again)?,
+        next_due: next_due(connection, destination, room_again > 0, claim.now)?,
     })
 }
 
-fn take(connection: &Connection, id: i64, again: bool, claim: Claim) -> Done<ClaimedDelivery> {
+fn take(connection: &Connection, head: Head, claim: Claim) -> Done<ClaimedDelivery> {
+    let Head { id, again, .. } = head;
     let until = claim.now.plus(claim.lease).as_millis();
     let keys = params![id, until, claim.now.as_millis()];
     let mut taken: Vec<(ClaimedDelivery, Option<i64>, Option<i64>, u8)> =
@@ -271,7 +306,7 @@ pub(crate) fn changed(tx: &mut Tx<'_>, conversation: Option<i64>) -> Done<()> {
 fn settle(
     tx: &mut Tx<'_>,
     current: &Current,
-    status: u8,
+    status: i8,
     error: Option<&str>,
     now: Timestamp,
 ) -> Done<()> {
@@ -390,7 +425,7 @@ fn record_part(tx: &mut Tx<'_>, id: DeliveryId, epoch: i64, part: &SentPart) -> 
 #[async_trait]
 impl DeliveryStore for SqliteStore {
     async fn claim(&self, wanted: Claim) -> Result<Claimed> {
-        if let Some(idle) = self.read(|connection| look(connection, wanted))? {
+        if let Some(idle) = self.read(|connection| idle(connection, wanted))? {
             return Ok(idle);
         }
         self.write(move |tx| claim(tx, wanted)).await
@@ -450,12 +485,26 @@ impl DeliveryStore for SqliteStore {
     }
 
     async fn is_busy(&self, bot: BotId, conversation: ConversationId) -> Result<bool> {
-        self.read(|connection| {
+        let look = |connection: &Connection| {
             let Some(row) = conversation::by_public(connection, bot, conversation)? else {
-                return Ok(false);
+                return Ok((false, None));
             };
-            let busy = rows::value::<i64>(connection, ACTIVE, [row.integration, row.id])?;
-            Ok(busy.is_some())
-        })
+            let line = [row.integration, row.id];
+            let busy = rows::value::<i64>(connection, ACTIVE, line)?.is_some();
+            let may_be = !busy
+                && (look::has_new(connection, outbox::BOTS)?
+                    || look::has_new(connection, row.integration)?);
+            Ok((busy, may_be.then_some(line)))
+        };
+        match self.read(look)? {
+            // All that is new is gone through, as a list is, and meanwhile it may have been looked at.
+            (_, Some(line)) => {
+                let whole = move |connection: &Connection| {
+                    Ok(rows::value::<i64>(connection, ACTIVE_OR_NEW, line)?.is_some())
+                };
+                self.list(whole).await
+            }
+            (busy, None) => Ok(busy),
+        }
     }
 }

@@ -31,10 +31,13 @@ const OF_CONVERSATION: &str = "e.id IN (
     SELECT x.id FROM message y CROSS JOIN event x ON x.message = y.id
         WHERE y.conversation = ? AND x.payload IS NULL)";
 
-// What waits for the bot is found in the lines of the outbox, and apart from them where it has none.
-const PENDING: &str = "e.id IN (
+// What waits for the bot is found in the lines of the outbox, and apart from them where it is new or
+// has none.
+pub(crate) const PENDING: &str = "e.id IN (
+    SELECT event FROM delivery WHERE destination = 0 AND status = -1
+    UNION ALL
     SELECT event FROM delivery
-        WHERE destination = 0 AND status < 3 AND conversation IS NOT NULL
+        WHERE destination = 0 AND status BETWEEN 0 AND 2 AND conversation IS NOT NULL
     UNION ALL
     SELECT event FROM delivery
         WHERE destination = 0 AND status = 1 AND trying_since IS NULL AND conversation IS NULL

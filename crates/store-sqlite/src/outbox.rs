@@ -1,10 +1,14 @@
 //! The lines of the outbox: what is enqueued, and what comes to the head.
 //!
-//! Of each line (destination, conversation) that has anything to do, exactly one delivery is ready
-//! or in flight, the first; the others are queued behind it. Whoever ends the first promotes the
-//! next in the same transaction.
+//! What is enqueued is new: it is appended, and nobody looks at its line. A claim looks at it
+//! (`look.rs`). Of what was looked at in a line (destination, conversation) exactly one delivery is
+//! ready or in flight, the first; the others are queued behind it, and whoever ends the first
+//! promotes the next in the same transaction. All that is new comes behind them.
+//!
+//! What never happens here: an enqueue that reads of the line, or enters what lies by lines.
 
 pub(crate) mod change;
+pub(crate) mod look;
 pub(crate) mod lost;
 
 use rusqlite::{Connection, params};
@@ -15,12 +19,13 @@ use crate::failure::Done;
 use crate::rows;
 use crate::writer::Tx;
 
-pub(crate) const QUEUED: u8 = 0;
-pub(crate) const READY: u8 = 1;
-pub(crate) const IN_FLIGHT: u8 = 2;
-pub(crate) const DELIVERED: u8 = 3;
-pub(crate) const UNCERTAIN: u8 = 4;
-pub(crate) const DEAD: u8 = 5;
+/// Nobody has looked yet at what is before it in its line.
+pub(crate) const NEW: i8 = -1;
+pub(crate) const READY: i8 = 1;
+pub(crate) const IN_FLIGHT: i8 = 2;
+pub(crate) const DELIVERED: i8 = 3;
+pub(crate) const UNCERTAIN: i8 = 4;
+pub(crate) const DEAD: i8 = 5;
 
 /// What a delivery does: it brings something.
 pub(crate) const SEND: u8 = 0;
@@ -32,14 +37,14 @@ pub(crate) const DELETE: u8 = 2;
 /// The destination of what goes to bots.
 pub(crate) const BOTS: i64 = 0;
 
-const LINE_BUSY: &str = "SELECT 1 FROM delivery
-    WHERE destination = ?1 AND conversation = ?2 AND status < 3 LIMIT 1";
 const INSERT: &str = "INSERT INTO delivery
     (public, bot, destination, conversation, event, message, action, status, due_at, error,
         created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9)";
-const NEXT: &str = "SELECT id FROM delivery
-    WHERE destination = ?1 AND conversation = ?2 AND status < 3 ORDER BY id LIMIT 1";
+// In the words of the index, here and wherever a line is read.
+pub(crate) const NEXT: &str = "SELECT id FROM delivery
+    WHERE destination = ?1 AND conversation = ?2 AND status BETWEEN 0 AND 2
+    ORDER BY id LIMIT 1";
 const PROMOTE: &str = "UPDATE delivery SET status = 1, due_at = ?2 WHERE id = ?1 AND status = 0";
 const INTEGRATION: &str = "SELECT public FROM integration WHERE id = ?1";
 
@@ -58,12 +63,8 @@ pub(crate) struct Enqueue {
 
 /// Puts a delivery at the end of its line.
 pub(crate) fn enqueue(tx: &mut Tx<'_>, new: Enqueue) -> Done<()> {
-    let status = place(tx.connection, new.destination, new.conversation)?;
-    insert(tx.connection, new, status, None)?;
-    if status == READY {
-        told(tx, new.destination)?;
-    }
-    Ok(())
+    insert(tx.connection, new, NEW, None)?;
+    told(tx, new.destination)
 }
 
 /// Keeps a delivery that cannot be tried, so that it is seen and can be replayed.
@@ -71,7 +72,7 @@ pub(crate) fn enqueue_dead(tx: &mut Tx<'_>, new: Enqueue, error: &str) -> Done<(
     insert(tx.connection, new, DEAD, Some(error))
 }
 
-fn insert(connection: &Connection, new: Enqueue, status: u8, error: Option<&str>) -> Done<()> {
+fn insert(connection: &Connection, new: Enqueue, status: i8, error: Option<&str>) -> Done<()> {
     rows::insert(
         connection,
         INSERT,
@@ -91,20 +92,7 @@ fn insert(connection: &Connection, new: Enqueue, status: u8, error: Option<&str>
     Ok(())
 }
 
-/// The status of one that comes to the end of a line.
-pub(crate) fn place(
-    connection: &Connection,
-    destination: i64,
-    conversation: Option<i64>,
-) -> Done<u8> {
-    let Some(conversation) = conversation else {
-        return Ok(READY);
-    };
-    let busy = rows::value::<i64>(connection, LINE_BUSY, [destination, conversation])?;
-    Ok(if busy.is_some() { QUEUED } else { READY })
-}
-
-/// Makes the next of a line ready, once the one before it is done with.
+/// Makes the next of a line ready, once the one before it is done with. What is new waits for a claim.
 pub(crate) fn promote(
     tx: &mut Tx<'_>,
     destination: i64,
@@ -122,7 +110,7 @@ pub(crate) fn promote(
     Ok(())
 }
 
-/// Tells those who wait that something of this destination is ready.
+/// Tells those who wait that something of this destination is new or ready.
 pub(crate) fn told(tx: &mut Tx<'_>, destination: i64) -> Done<()> {
     let lane = if destination == BOTS {
         Lane::Bots

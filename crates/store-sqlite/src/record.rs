@@ -1,6 +1,6 @@
 //! Deliveries as people see them: lists and replays.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row};
 use switchboard_model::{BotId, ConversationId, DeliveryId, Error, EventId, MessageId, Timestamp};
 use switchboard_store::{
     Cursor, DeliveryAction, DeliveryRecord, DeliveryRecordStatus, Page, PageRequest, SortOrder,
@@ -11,10 +11,10 @@ use crate::query::{self, Query};
 use crate::writer::Tx;
 use crate::{conversation, message, outbox, rows};
 
-const REPLAYED: &str = "SELECT destination, conversation, message FROM delivery WHERE id = ?1";
+const REPLAYED: &str = "SELECT destination, message FROM delivery WHERE id = ?1";
 // A new number is a new place, at the end of the line.
-const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery), status = ?2,
-        due_at = ?3, trying_since = NULL
+const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery), status = -1,
+        due_at = ?2, trying_since = NULL
     WHERE id = ?1";
 macro_rules! select_record {
     () => {
@@ -55,7 +55,7 @@ const OF_MESSAGE: &str = concat!(
 type Record = rows::Numbered<DeliveryRecord>;
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let status: u8 = row.get(5)?;
+    let status: i8 = row.get(5)?;
     Ok(Record {
         id: row.get(0)?,
         value: DeliveryRecord {
@@ -110,7 +110,7 @@ pub(crate) fn list(
     }
     match status {
         None => {}
-        Some(DeliveryRecordStatus::Pending) => query.and("d.status IN (0, 1)"),
+        Some(DeliveryRecordStatus::Pending) => query.and("d.status < 2"),
         Some(DeliveryRecordStatus::InFlight) => query.and("d.status = 2"),
         Some(DeliveryRecordStatus::Delivered) => query.and("d.status = 3"),
         Some(DeliveryRecordStatus::Uncertain) => query.and("d.status > 3 AND d.status = 4"),
@@ -182,9 +182,9 @@ pub(crate) fn replay(
         )
         .into());
     }
-    let (destination, line, message): (i64, Option<i64>, Option<i64>) =
+    let (destination, message): (i64, Option<i64>) =
         rows::one(tx.connection, REPLAYED, [old.id], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?))
         })?
         .ok_or_else(|| rows::gone("a delivery"))?;
     if old.value.action != DeliveryAction::Send
@@ -197,15 +197,8 @@ pub(crate) fn replay(
         )
         .into());
     }
-    let status = outbox::place(tx.connection, destination, line)?;
-    rows::execute(
-        tx.connection,
-        REPLAY,
-        params![old.id, status, now.as_millis()],
-    )?;
-    if status == outbox::READY {
-        outbox::told(tx, destination)?;
-    }
+    rows::execute(tx.connection, REPLAY, [old.id, now.as_millis()])?;
+    outbox::told(tx, destination)?;
     if let Some(conversation) = old.value.conversation {
         tx.conversation_changed(conversation);
     }

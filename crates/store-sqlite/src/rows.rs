@@ -210,7 +210,7 @@ pub(crate) use select_message;
 
 pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Numbered<Message>> {
     let seq: i64 = row.get(9)?;
-    let delivery = match row.get::<_, Option<u8>>(12)? {
+    let delivery = match row.get::<_, Option<i8>>(12)? {
         None if seq < 0 => Some(DeliveryReport {
             status: DeliveryStatus::Scheduled,
             attempts: 0,
@@ -248,7 +248,7 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Numbered<Message>> {
     })
 }
 
-fn report_status(status: u8) -> DeliveryStatus {
+fn report_status(status: i8) -> DeliveryStatus {
     match status {
         crate::outbox::DELIVERED => DeliveryStatus::Sent,
         crate::outbox::UNCERTAIN => DeliveryStatus::Uncertain,
@@ -290,7 +290,7 @@ pub(crate) use select_event;
 
 pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     let payload: Option<String> = row.get(7)?;
-    let (status, failure_reason) = match row.get::<_, Option<u8>>(11)? {
+    let (status, failure_reason) = match row.get::<_, Option<i8>>(11)? {
         Some(crate::outbox::DELIVERED) => (EventStatus::Processed, None),
         Some(crate::outbox::UNCERTAIN | crate::outbox::DEAD) => {
             let error: Option<String> = row.get(12)?;

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_changes_sent.sql"),
     include_str!("migrations/0012_edited.sql"),
     include_str!("migrations/0013_message_tags.sql"),
+    include_str!("migrations/0014_new.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

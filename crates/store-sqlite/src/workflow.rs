@@ -7,7 +7,7 @@ mod row;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use switchboard_model::{
     BotId, Error, EventId, Kind, Result, StateKind, StatusGroup, Tags, Timestamp, UserId, Workflow,
     WorkflowId, WorkflowNews, WorkflowStatus,
@@ -18,9 +18,10 @@ use switchboard_store::{
 };
 
 use crate::failure::Done;
+use crate::outbox::{self, look};
 use crate::tags::{self, Surplus, WORKFLOWS};
 use crate::writer::Tx;
-use crate::{SqliteStore, conversation, event, outbox, rows, sweep, user};
+use crate::{SqliteStore, conversation, event, rows, sweep, user};
 
 pub(crate) use news::{processed, update as told, wake};
 pub(crate) use row::{WorkflowRow, by_public};
@@ -37,9 +38,14 @@ const DUE_TIMEOUT: &str = "SELECT id FROM workflow
 const DUE_CONTINUE: &str = "SELECT id FROM workflow WHERE continue_at <= ?1
     ORDER BY continue_at, id LIMIT ?2";
 // What waits in its line, by the line: of what was told before there may be any number.
-const UNTOLD: &str = "SELECT d.id, e.id FROM delivery d CROSS JOIN event e ON e.id = d.event
-    WHERE d.destination = 0 AND d.conversation = ?1 AND d.status < 3 AND d.status <> 2
+pub(crate) const UNTOLD: &str =
+    "SELECT d.id, e.id FROM delivery d CROSS JOIN event e ON e.id = d.event
+    WHERE d.destination = 0 AND d.conversation = ?1 AND d.status BETWEEN 0 AND 2 AND d.status <> 2
         AND e.workflow = ?2 AND e.kind = 'workflow_update'";
+// Nobody has looked at its line yet: of what is new for all bots there may be more than was ever told.
+pub(crate) const UNTOLD_NEW: &str =
+    "SELECT d.id, e.id FROM event e CROSS JOIN delivery d ON d.event = e.id
+    WHERE e.workflow = ?1 AND e.kind = 'workflow_update' AND d.status = -1";
 const FORGET_DELIVERY: &str = "DELETE FROM delivery WHERE id = ?1";
 const FORGET_EVENT: &str = "DELETE FROM event WHERE id = ?1";
 
@@ -249,9 +255,11 @@ pub(crate) fn bury(tx: &mut Tx<'_>, row: &WorkflowRow, now: Timestamp) -> Done<(
     WORKFLOWS.replace(connection, scope, row.id, &pairs, &BTreeSet::new())?;
     sweep::later(connection, StateKind::Workflow, row.id)?;
     let line = row.conversation.unwrap_or(-row.id);
-    let untold: Vec<(i64, i64)> = rows::all(connection, UNTOLD, [line, row.id], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let both = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let mut untold: Vec<(i64, i64)> = rows::all(connection, UNTOLD, [line, row.id], both)?;
+    if look::has_new(connection, outbox::BOTS)? {
+        untold.extend(rows::all(connection, UNTOLD_NEW, [row.id], both)?);
+    }
     for (delivery, event) in &untold {
         rows::execute(connection, FORGET_DELIVERY, [delivery])?;
         rows::execute(connection, FORGET_EVENT, [event])?;

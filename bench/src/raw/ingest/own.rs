@@ -48,11 +48,9 @@ pub(in crate::raw) const JOIN: &str =
 pub(in crate::raw) const EVENT: &str = "INSERT INTO event
     (public, bot, kind, payload, conversation, user, message, once, created_at)
     VALUES (?1, ?2, 'message_created', NULL, ?3, ?4, ?5, NULL, ?6)";
-const LINE_BUSY: &str = "SELECT 1 FROM delivery
-    WHERE destination = 0 AND conversation = ?1 AND status < 3 LIMIT 1";
 const DELIVERY: &str = "INSERT INTO delivery
     (public, bot, destination, conversation, event, message, status, due_at, error, created_at)
-    VALUES (?1, ?2, 0, ?3, ?4, NULL, ?5, ?6, NULL, ?6)";
+    VALUES (?1, ?2, 0, ?3, ?4, NULL, -1, ?5, NULL, ?5)";
 const POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
     VALUES (?1, '100', ?2, ?3)
     ON CONFLICT (integration, account) DO UPDATE SET next = ?2, at = ?3";
@@ -75,7 +73,6 @@ pub(super) struct Statements<'a> {
     settled: Statement<'a>,
     participant: Statement<'a>,
     event: Statement<'a>,
-    line_busy: Statement<'a>,
     delivery: Statement<'a>,
     position: Statement<'a>,
 }
@@ -99,7 +96,6 @@ impl<'a> Statements<'a> {
             settled: connection.prepare(SETTLED)?,
             participant: connection.prepare(PARTICIPANT)?,
             event: connection.prepare(EVENT)?,
-            line_busy: connection.prepare(LINE_BUSY)?,
             delivery: connection.prepare(DELIVERY)?,
             position: connection.prepare(POSITION)?,
         })
@@ -233,17 +229,11 @@ impl Take for Statements<'_> {
         if self.without == Some(Part::Delivery) {
             return Ok(());
         }
-        let busy: Option<i64> = self
-            .line_busy
-            .query_row([conversation], |row| row.get(0))
-            .optional()?;
-        let status = i64::from(busy.is_none());
         self.delivery.insert(params![
             numbers.id(),
             self.bot,
             conversation,
             event,
-            status,
             super::NOW
         ])?;
         Ok(())

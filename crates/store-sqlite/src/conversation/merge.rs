@@ -1,6 +1,7 @@
 //! Two conversations become one: they were one thread all along.
 //!
-//! The cost is that of the younger one, and of what the older one got since the younger began.
+//! The cost is that of the younger one, of what the older one got since the younger began, and of what
+//! waits in the lines of both.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +11,11 @@ use switchboard_store::{Rekeyed, TagKind};
 
 use super::{indexed, retag};
 use crate::failure::Done;
+use crate::outbox::{self, look};
 use crate::rows::{self, ConversationRow};
 use crate::tags::{CONVERSATIONS, Surplus};
 use crate::writer::Tx;
-use crate::{message_tag, outbox, tag_value};
+use crate::{message_tag, tag_value};
 
 const TOMBSTONE: &str =
     "UPDATE conversation SET deleted_at = ?3, merged_into = ?2 WHERE id = ?1 OR merged_into = ?1";
@@ -46,8 +48,6 @@ const EVENT: &str = "UPDATE event SET conversation = ?2 WHERE id = ?1";
 const TOLD: &str = "UPDATE delivery SET conversation = ?2 WHERE event = ?1";
 const IN_FLIGHT: &str = "SELECT count(*) FROM delivery
     WHERE destination = ?1 AND conversation IN (?2, ?3) AND status = 2";
-const QUEUE: &str = "UPDATE delivery SET status = 0
-    WHERE destination = ?1 AND conversation = ?2 AND status = 1";
 const WORKFLOWS: &str = "UPDATE workflow SET conversation = ?2
     WHERE conversation = ?1 AND deleted_at IS NULL";
 const STATES: &str = "UPDATE OR IGNORE state SET subject = ?2 WHERE kind = 0 AND subject = ?1";
@@ -77,8 +77,12 @@ pub(super) fn merge(
     }
     let (from, to) = (merged.id, survivor.id);
     for destination in destinations {
-        rows::execute(tx.connection, QUEUE, [destination, from])?;
-        rows::execute(tx.connection, QUEUE, [destination, to])?;
+        // What waits in one may come before what was not yet looked at in the other.
+        for line in [from, to] {
+            if look::anew(tx.connection, destination, line)? {
+                outbox::told(tx, destination)?;
+            }
+        }
     }
     messages(tx.connection, &merged, &survivor)?;
     survivor.value.message_count += merged.value.message_count;
@@ -96,12 +100,6 @@ pub(super) fn merge(
     rows::execute(tx.connection, STATES_ASIDE, aside)?;
     identities(tx.connection, &mut survivor, &merged, tags, now)?;
     rows::execute(tx.connection, TOMBSTONE, params![from, to, now.as_millis()])?;
-    for destination in destinations {
-        let keys = params![destination, to, from];
-        if rows::value::<i64>(tx.connection, IN_FLIGHT, keys)? == Some(0) {
-            outbox::promote(tx, destination, Some(to), now)?;
-        }
-    }
     tx.conversation_changed(survivor.value.id);
     tx.conversation_changed(merged.value.id);
     Ok(Rekeyed::Merged {

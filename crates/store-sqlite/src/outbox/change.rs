@@ -183,13 +183,13 @@ pub(crate) fn is_under_way(connection: &Connection, message: i64, but: i64) -> D
 }
 
 /// How the sending of a message stands, and whether parts of it are known to have left.
-fn sent(connection: &Connection, message: i64) -> Done<Option<(u8, bool)>> {
+fn sent(connection: &Connection, message: i64) -> Done<Option<(i8, bool)>> {
     rows::one(connection, SENT, [message], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })
 }
 
-fn waiting(connection: &Connection, message: i64) -> Done<Option<(i64, i64, u8)>> {
+fn waiting(connection: &Connection, message: i64) -> Done<Option<(i64, i64, i8)>> {
     rows::one(connection, WAITING, [message], |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?))
     })
