@@ -3,6 +3,7 @@
 mod commits;
 mod files;
 mod message_tags;
+mod outbox;
 mod size;
 mod snapshots;
 mod tag_values;

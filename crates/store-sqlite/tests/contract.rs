@@ -47,6 +47,7 @@ mod properties {
     use proptest::prelude::*;
     use switchboard_store::contract::cursors::{Served, cases, check_history};
     use switchboard_store::contract::identity::check_sequence;
+    use switchboard_store::contract::line::check_lines;
     use switchboard_store::contract::world::World;
 
     /// The plain model again, with sequences that shrink to the shortest that fails.
@@ -62,6 +63,22 @@ mod properties {
         };
         proptest!(config, |(bytes in proptest::collection::vec(any::<u8>(), 4..160))| {
             runtime.block_on(check_sequence(&world, &bytes));
+        });
+    }
+
+    /// Lines of the outbox, and what happens to them.
+    #[test]
+    fn lines_do_as_the_plain_model_does() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let folder = Folder::new();
+        let world = runtime.block_on(World::new(&folder));
+        let config = ProptestConfig {
+            cases: cases(20),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        proptest!(config, |(bytes in proptest::collection::vec(any::<u8>(), 4..60))| {
+            runtime.block_on(check_lines(&world, &bytes, Served::Everything));
         });
     }
 

@@ -20,6 +20,7 @@ pub mod incoming;
 pub mod ingest;
 pub mod isolation;
 pub mod limits;
+pub mod line;
 pub mod lost;
 pub mod merge;
 pub mod message;
@@ -91,6 +92,7 @@ macro_rules! contract_tests {
             merge:
                 a_thread_that_moves_keeps_its_conversation
                 two_conversations_of_one_thread_become_one
+                lines_that_become_one_keep_the_order
                 a_threads_earlier_name_is_remembered
                 an_edit_changes_the_message_and_keeps_what_it_said;
             chat:
@@ -203,6 +205,10 @@ macro_rules! contract_tests {
                 a_message_is_retried_by_its_own_id
                 retries_leave_room_for_first_tries
                 who_waits_is_told_after_the_commit;
+            line:
+                a_crowd_of_one_line_holds_up_no_other
+                what_comes_meanwhile_comes_behind
+                random_sequences_keep_the_lines;
             lost:
                 a_lease_runs_out_and_its_holder_is_too_late
                 in_flight_is_freed_at_the_start

@@ -5,10 +5,11 @@ use std::time::Duration;
 use switchboard_model::{StateId, StateKind};
 
 use super::Factory;
+use super::delivery::{payload, text_of};
 use super::world::{World, all, delivered, json, key, tags, text_payload};
 use crate::{
-    Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Lane, MessageFilter, Occupied,
-    Rekey, Rekeyed, SetState, StateKey, StateOwner,
+    Claim, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Lane, MessageFilter,
+    Occupied, Outcome, Rekey, Rekeyed, SetState, StateKey, StateOwner,
 };
 
 fn happening(world: &World, thread: &str) -> InboundEvent {
@@ -192,6 +193,57 @@ pub async fn two_conversations_of_one_thread_become_one(factory: &dyn Factory) {
     assert!(delete.await.unwrap());
     let gone = world.store.get_conversation(world.bot, new.id).await;
     assert_eq!(gone.unwrap(), None);
+}
+
+/// However much of the two lines was looked at or tried, one line comes of it, in the order in which
+/// all of it came.
+pub async fn lines_that_become_one_keep_the_order(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    for claimed in 0..3 {
+        let names = [format!("-{claimed}"), format!("-100{claimed}")];
+        let old = world.thread(&names[0]).await.id;
+        let new = world.thread(&names[1]).await.id;
+        for (conversation, text) in [(old, "1"), (new, "2"), (old, "3"), (new, "4")] {
+            world.post(world.outgoing(conversation, text)).await;
+            world.pass(Duration::from_millis(1));
+        }
+        if claimed > 0 {
+            let claim = Claim {
+                limit: claimed,
+                ..world.a_claim(world.channel())
+            };
+            let tried = world.store.claim(claim).await.unwrap().deliveries;
+            assert_eq!(tried.len(), claimed);
+            for one in &tried {
+                let again = Outcome::Retry {
+                    after: Duration::from_secs(5),
+                    error: "503".to_owned(),
+                    uncertain: false,
+                    counts: true,
+                };
+                assert!(world.finish(one, again).await);
+            }
+        }
+        let identity = tags([("telegram:id", names[1].as_str())]);
+        let rekey = Rekey {
+            bot: world.bot,
+            conversation: old,
+            tags: identity.clone(),
+            identity,
+            occupied: Occupied::Merge,
+            now: world.now(),
+        };
+        let merged = world.store.rekey_conversation(rekey).await.unwrap();
+        assert!(matches!(merged, Rekeyed::Merged { .. }), "{merged:?}");
+        world.post(world.outgoing(old, "5")).await;
+        assert!(world.store.is_busy(world.bot, old).await.unwrap());
+        for expected in ["1", "2", "3", "4", "5"] {
+            let next = world.claim_one(world.channel()).await;
+            assert_eq!(text_of(&next), payload(expected), "{claimed} were tried");
+            assert!(world.finish(&next, delivered()).await);
+        }
+        assert!(!world.store.is_busy(world.bot, old).await.unwrap());
+    }
 }
 
 /// An edit changes the message and keeps what it said; of one that is not there it is an event.
