@@ -8,6 +8,7 @@
 //! What never happens here: an enqueue that reads of the line, or enters what lies by lines.
 
 pub(crate) mod change;
+pub(crate) mod claim;
 pub(crate) mod look;
 pub(crate) mod lost;
 

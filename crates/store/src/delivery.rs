@@ -56,8 +56,9 @@ pub enum LostSends {
 pub struct Claimed {
     /// The deliveries, at most one of each line.
     pub deliveries: Vec<ClaimedDelivery>,
-    /// When the next one of this lane that was not claimed is due (in the past: at once). Those that
-    /// were tried before count only if `Claim::again` left room for one.
+    /// When the next one of this lane that was not claimed is due (not later than now: at once, though
+    /// that claim may find that all of it waits behind others). Those that were tried before count only
+    /// if `Claim::again` left room for one.
     pub next_due: Option<Timestamp>,
 }
 

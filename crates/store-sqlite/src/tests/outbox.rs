@@ -16,7 +16,7 @@ use crate::outbox::look;
 use crate::{SqliteStore, delivery, event, outbox, schema, workflow};
 
 const ENTRIES: &str = "SELECT name, sum(ncell) FROM dbstat
-    WHERE name LIKE 'delivery_%' AND pagetype = 'leaf' GROUP BY name";
+    WHERE name LIKE 'delivery_%' GROUP BY name";
 
 /// How many entries each index of deliveries has.
 fn entries(path: &Path) -> BTreeMap<String, u64> {
@@ -121,7 +121,7 @@ fn what_reads_the_outbox_reads_an_index() {
             &pending,
             vec![
                 "delivery_new (destination=?)",
-                "delivery_line (destination=?)",
+                "delivery_line (destination=? AND conversation>?)",
                 "delivery_first (destination=?)",
                 "delivery_again (destination=?)",
                 "delivery_leased (destination=?)",
