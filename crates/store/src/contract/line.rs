@@ -88,11 +88,11 @@ pub async fn a_crowd_of_one_line_holds_up_no_other(factory: &dyn Factory) {
         Subject::Event(event) => event.conversation.unwrap(),
         other => panic!("an event, not {other:?}"),
     };
-    let mut held: Vec<ClaimedDelivery> = Vec::new();
+    let mut taken: Vec<ClaimedDelivery> = Vec::new();
     for _ in 0..20 {
         let claimed = claim().await;
-        held.extend(claimed.deliveries);
-        if held.len() == 2 {
+        taken.extend(claimed.deliveries);
+        if taken.len() == 2 {
             break;
         }
         assert!(
@@ -100,12 +100,12 @@ pub async fn a_crowd_of_one_line_holds_up_no_other(factory: &dyn Factory) {
             "more is there"
         );
     }
-    let claimed: Vec<_> = held.iter().map(said).collect();
+    let claimed: Vec<_> = taken.iter().map(said).collect();
     assert_eq!(claimed, [crowded, other]);
     assert!(claim().await.deliveries.is_empty());
-    assert!(world.finish(&held[1], delivered()).await);
+    assert!(world.finish(&taken[1], delivered()).await);
     assert!(!world.store.is_busy(world.bot, other).await.unwrap());
-    let mut head = held.swap_remove(0);
+    let mut head = taken.swap_remove(0);
     for number in 0..20 {
         let Subject::Event(event) = &head.subject else {
             panic!("an event");
