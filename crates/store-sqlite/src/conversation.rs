@@ -37,6 +37,11 @@ const BY_NUMBER: &str = concat!(
     rows::select_conversation!(),
     " WHERE c.id = ?1 AND c.deleted_at IS NULL"
 );
+pub(crate) const BY_PAIR: &str = concat!(
+    rows::select_conversation!("conversation_tag t CROSS JOIN conversation c ON c.id = t.item"),
+    " WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= ?3 AND c.integration = ?4
+        AND c.channel = ?5 AND c.deleted_at IS NULL ORDER BY t.item LIMIT 1"
+);
 const NUMBER: &str = "SELECT id FROM conversation
     WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
 
@@ -94,13 +99,32 @@ pub(crate) fn find(
 ) -> Done<Option<ConversationRow>> {
     let pairs = tags::digests(identity);
     let mut start = 0;
-    while let Some(id) = CONVERSATIONS.first(connection, scope.bot, &pairs, start)? {
+    while let Some(row) = candidate(connection, scope, &pairs, start)? {
+        let has = |(name, value)| row.value.tags.get(name) == Some(value) || row.was(name, value);
+        if identity.iter().all(has) {
+            return Ok(Some(row));
+        }
+        start = row.id + 1;
+    }
+    Ok(None)
+}
+
+/// The first conversation from `start` on that has all pairs, by digest.
+fn candidate(
+    connection: &Connection,
+    scope: Scope<'_>,
+    pairs: &[i64],
+    mut start: i64,
+) -> Done<Option<ConversationRow>> {
+    // Most threads are known by one name: one statement less on the way of each message.
+    if let [pair] = pairs {
+        let keys = params![scope.bot, pair, start, scope.integration, scope.channel];
+        return rows::one(connection, BY_PAIR, keys, rows::conversation);
+    }
+    while let Some(id) = CONVERSATIONS.first(connection, scope.bot, pairs, start)? {
         if let Some(row) = by_number(connection, id)?
             && row.integration == scope.integration
             && row.value.channel == scope.channel
-            && identity.iter().all(|(name, value)| {
-                row.value.tags.get(name) == Some(value) || row.was(name, value)
-            })
         {
             return Ok(Some(row));
         }
@@ -308,9 +332,10 @@ fn create(tx: &mut Tx<'_>, command: &CreateConversation) -> Done<Created> {
 }
 
 fn known_scope<'a>(connection: &Connection, place: &'a Place) -> Done<Scope<'a>> {
+    let (bot, integration) = rows::known_place(connection, place.bot, place.integration)?;
     Ok(Scope {
-        bot: rows::known_bot(connection, place.bot)?,
-        integration: rows::known_integration(connection, place.bot, place.integration)?,
+        bot,
+        integration,
         channel: &place.channel,
     })
 }

@@ -44,7 +44,7 @@ pub(crate) struct Intake<'a> {
 }
 
 fn ingest(tx: &mut Tx<'_>, batch: &Batch) -> Done<Vec<Ingested>> {
-    let intake = Intake::new(tx.connection, batch)?;
+    let intake = Intake::new(tx, batch)?;
     let mut done = Vec::with_capacity(batch.items.len());
     for item in &batch.items {
         done.push(intake.take(tx, item)?);
@@ -56,11 +56,12 @@ fn ingest(tx: &mut Tx<'_>, batch: &Batch) -> Done<Vec<Ingested>> {
 }
 
 impl<'a> Intake<'a> {
-    pub(crate) fn new(connection: &Connection, batch: &'a Batch) -> Done<Self> {
+    pub(crate) fn new(tx: &mut Tx<'_>, batch: &'a Batch) -> Done<Self> {
+        let (bot, integration) = tx.place(batch.bot, batch.integration)?;
         Ok(Self {
             batch,
-            bot: rows::known_bot(connection, batch.bot)?,
-            integration: rows::known_integration(connection, batch.bot, batch.integration)?,
+            bot,
+            integration,
         })
     }
 

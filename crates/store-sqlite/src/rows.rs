@@ -58,6 +58,8 @@ pub(crate) fn all<T>(
 const BOT: &str = "SELECT id FROM bot WHERE public = ?1";
 const INTEGRATION: &str = "SELECT i.id FROM integration i JOIN bot b ON b.id = i.bot
     WHERE i.public = ?1 AND b.public = ?2";
+const PLACE: &str = "SELECT b.id, i.id FROM integration i JOIN bot b ON b.id = i.bot
+    WHERE i.public = ?1 AND b.public = ?2";
 
 /// The number of a bot.
 pub(crate) fn bot(connection: &Connection, id: BotId) -> Done<Option<i64>> {
@@ -76,6 +78,23 @@ pub(crate) fn integration(
     id: IntegrationId,
 ) -> Done<Option<i64>> {
     value(connection, INTEGRATION, [id.to_bytes(), bot.to_bytes()])
+}
+
+/// The numbers of a bot and of its integration, which must exist.
+pub(crate) fn known_place(
+    connection: &Connection,
+    bot: BotId,
+    id: IntegrationId,
+) -> Done<(i64, i64)> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let found = one(connection, PLACE, keys, |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    if let Some(place) = found {
+        return Ok(place);
+    }
+    known_bot(connection, bot)?;
+    Err(Error::not_found(Kind::Integration, id).into())
 }
 
 /// The number of an integration that must exist.
@@ -125,15 +144,22 @@ impl ConversationRow {
     }
 }
 
-/// The columns that [`conversation`] reads.
+/// The columns that [`conversation`] reads, of all conversations or of those that something names.
 macro_rules! select_conversation {
     () => {
-        "
+        $crate::rows::select_conversation!("conversation c")
+    };
+    ($from:literal) => {
+        concat!(
+            "
     SELECT c.id, c.bot, c.integration, c.aliases, c.next_seq, c.public, b.public, i.public,
         i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL,
         c.message_count
-    FROM conversation c CROSS JOIN bot b ON b.id = c.bot
+    FROM ",
+            $from,
+            " CROSS JOIN bot b ON b.id = c.bot
     CROSS JOIN integration i ON i.id = c.integration"
+        )
     };
 }
 pub(crate) use select_conversation;
@@ -163,14 +189,21 @@ pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
     })
 }
 
-/// The columns that [`user`] reads.
+/// The columns that [`user`] reads, of all users or of those that something names.
 macro_rules! select_user {
     () => {
-        "
+        $crate::rows::select_user!("user u")
+    };
+    ($from:literal) => {
+        concat!(
+            "
     SELECT u.id, u.public, b.public, i.public, u.tags, u.name, u.picture_url, u.created_at,
         u.updated_at
-    FROM user u CROSS JOIN bot b ON b.id = u.bot
+    FROM ",
+            $from,
+            " CROSS JOIN bot b ON b.id = u.bot
     LEFT JOIN integration i ON i.id = u.integration"
+        )
     };
 }
 pub(crate) use select_user;

@@ -2,6 +2,7 @@
 
 mod commits;
 mod files;
+mod identity;
 mod message_tags;
 mod outbox;
 mod size;

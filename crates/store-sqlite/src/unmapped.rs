@@ -81,7 +81,7 @@ fn remap(tx: &mut Tx<'_>, command: &Remap) -> Done<Remapped> {
         position: None,
         now: command.now,
     };
-    let intake = Intake::new(tx.connection, &batch)?;
+    let intake = Intake::new(tx, &batch)?;
     let integration = intake.integration();
     let keys = params![integration, command.event.to_bytes()];
     let waiting = rows::one(tx.connection, WAITING, keys, |row| {

@@ -36,6 +36,11 @@ const IN_SCOPE: &str = concat!(
     rows::select_user!(),
     " WHERE u.id = ?1 AND u.integration IS ?2 AND u.deleted_at IS NULL"
 );
+pub(crate) const BY_PAIR: &str = concat!(
+    rows::select_user!("user_tag t CROSS JOIN user u ON u.id = t.item"),
+    " WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= ?3 AND u.integration IS ?4
+        AND u.deleted_at IS NULL ORDER BY t.item LIMIT 1"
+);
 const NUMBER: &str = "SELECT id FROM user WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
 
 /// Where identities are told apart, by numbers.
@@ -77,11 +82,30 @@ pub(crate) fn find(
 ) -> Done<Option<Numbered<User>>> {
     let pairs = tags::digests(identity);
     let mut start = 0;
-    while let Some(id) = USERS.first(connection, scope.bot, &pairs, start)? {
+    while let Some(user) = candidate(connection, scope, &pairs, start)? {
+        if user.value.tags.contains(identity) {
+            return Ok(Some(user));
+        }
+        start = user.id + 1;
+    }
+    Ok(None)
+}
+
+/// The first user from `start` on that has all pairs, by digest.
+fn candidate(
+    connection: &Connection,
+    scope: Scope,
+    pairs: &[i64],
+    mut start: i64,
+) -> Done<Option<Numbered<User>>> {
+    // Most people are known by one name: one statement less on the way of each message.
+    if let [pair] = pairs {
+        let keys = params![scope.bot, pair, start, scope.integration];
+        return rows::one(connection, BY_PAIR, keys, rows::user);
+    }
+    while let Some(id) = USERS.first(connection, scope.bot, pairs, start)? {
         let keys = params![id, scope.integration];
-        if let Some(user) = rows::one(connection, IN_SCOPE, keys, rows::user)?
-            && user.value.tags.contains(identity)
-        {
+        if let Some(user) = rows::one(connection, IN_SCOPE, keys, rows::user)? {
             return Ok(Some(user));
         }
         start = id + 1;
@@ -204,13 +228,14 @@ fn change(
 }
 
 fn known_scope(connection: &Connection, new: &NewUser) -> Done<Scope> {
-    Ok(Scope {
-        bot: rows::known_bot(connection, new.bot)?,
-        integration: match new.integration {
-            Some(id) => Some(rows::known_integration(connection, new.bot, id)?),
-            None => None,
-        },
-    })
+    let (bot, integration) = match new.integration {
+        Some(id) => {
+            let (bot, integration) = rows::known_place(connection, new.bot, id)?;
+            (bot, Some(integration))
+        }
+        None => (rows::known_bot(connection, new.bot)?, None),
+    };
+    Ok(Scope { bot, integration })
 }
 
 /// The user, if it exists and the command would change nothing: such a hit needs neither the writer

@@ -5,18 +5,20 @@
 
 mod commit;
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::Connection;
-use switchboard_model::{ConversationId, Error};
+use switchboard_model::{BotId, ConversationId, Error, IntegrationId};
 use switchboard_store::{Change, Lane};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Shared;
 use crate::checkpoint::Checkpointer;
 use crate::failure::{Done, Failure};
+use crate::rows;
 
 /// Larger commits gain little and make their callers wait.
 const BATCH: usize = 256;
@@ -27,20 +29,41 @@ pub(crate) struct Tx<'a> {
     pub(crate) connection: &'a Connection,
     changes: Vec<Change>,
     access: bool,
+    /// What was found in this transaction, and so cannot change but by its own commands.
+    places: HashMap<(BotId, IntegrationId), (i64, i64)>,
 }
 
 impl<'a> Tx<'a> {
-    const fn new(connection: &'a Connection) -> Self {
+    fn new(connection: &'a Connection) -> Self {
         Self {
             connection,
             changes: Vec::new(),
             access: false,
+            places: HashMap::new(),
         }
     }
 
-    /// Tokens that were read before must be read again.
+    /// Bots, integrations or tokens change: what was read of them before must be read again.
     pub(crate) fn access_changed(&mut self) {
         self.access = true;
+        self.places.clear();
+    }
+
+    /// The numbers of a bot and of its integration, which must exist: looked up once for all commands
+    /// of a commit.
+    pub(crate) fn place(&mut self, bot: BotId, integration: IntegrationId) -> Done<(i64, i64)> {
+        if let Some(place) = self.places.get(&(bot, integration)) {
+            return Ok(*place);
+        }
+        let place = rows::known_place(self.connection, bot, integration)?;
+        self.places.insert((bot, integration), place);
+        Ok(place)
+    }
+
+    /// Forgets what a command that is undone has told and found; `told` changes were there before.
+    fn undo(&mut self, told: usize) {
+        self.changes.truncate(told);
+        self.places.clear();
     }
 
     /// To be told to those who wait, once it is committed.

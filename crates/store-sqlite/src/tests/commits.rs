@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use switchboard_model::{ConversationId, Error, Result, Timestamp, Token, TokenId};
+use switchboard_model::{
+    ConversationId, Error, IntegrationId, Kind, Result, Timestamp, Token, TokenId,
+};
 use switchboard_store::contract::world::World;
 use switchboard_store::{AccessStore as _, Change, NewToken, Store as _, TokenHash};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -251,6 +253,43 @@ async fn what_the_commands_of_a_rolled_back_run_knew_is_looked_up_anew() {
         panic!("it must be refused");
     };
     assert_eq!(expected, "expected none, found Some(1)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_integration_of_an_undone_command_is_not_known_to_those_behind_it() {
+    const MAKE: &str = "INSERT INTO integration
+        (public, bot, alias, platform, webhook_id, active, created_at, updated_at)
+        VALUES (?1, (SELECT id FROM bot), 'new', 'new', 'new', 1, 1, 1)";
+    let folder = folder();
+    let store = SqliteStore::open(&database(&folder)).unwrap();
+    let world = World::new(&Given(store.clone())).await;
+    let (bot, id) = (world.bot, IntegrationId::from_bytes([9; 16]));
+    let look = move |tx: &mut Tx<'_>| Ok(tx.place(bot, id)?.1);
+    let make = move |tx: &mut Tx<'_>| {
+        rows::insert(tx.connection, MAKE, [id.to_bytes()])?;
+        look(tx)
+    };
+    let refused = move |tx: &mut Tx<'_>| {
+        make(tx)?;
+        Err(refusal())
+    };
+    let gate = Gate::shut(&store);
+    let known = queue(&store, move |tx| Ok(tx.place(bot, world.integration)?.1)).await;
+    let first = queue(&store, refused).await;
+    let behind = queue(&store, look).await;
+    let real = queue(&store, make).await;
+    let last = queue(&store, look).await;
+    drop(gate);
+    assert!(known.answer.await.unwrap().is_ok());
+    assert!(first.answer.await.unwrap().is_err());
+    assert_eq!(first.runs.load(Ordering::SeqCst), 2);
+    assert_eq!(
+        behind.answer.await.unwrap(),
+        Err(Error::not_found(Kind::Integration, id))
+    );
+    let real = real.answer.await.unwrap();
+    assert!(real.is_ok(), "{real:?}");
+    assert_eq!(last.answer.await.unwrap(), real);
 }
 
 fn token(world: &World, number: u8) -> NewToken {

@@ -97,7 +97,7 @@ fn bare(tx: &mut Tx<'_>, job: &mut dyn Job) -> Result<Left, Error> {
     if done.is_ok() {
         return Ok(Left::Whole);
     }
-    tx.changes.truncate(told);
+    tx.undo(told);
     if tx.connection.total_changes() == written {
         Ok(Left::Whole)
     } else {
@@ -112,7 +112,7 @@ fn in_savepoint(tx: &mut Tx<'_>, job: &mut dyn Job) -> Result<Left, Error> {
     let done = job.run(tx);
     check_open(tx.connection)?;
     if done.is_err() {
-        tx.changes.truncate(told);
+        tx.undo(told);
         execute(tx.connection, ROLLBACK_TO).map_err(lost)?;
     }
     execute(tx.connection, RELEASE).map_err(lost)?;
