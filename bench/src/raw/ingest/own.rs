@@ -10,14 +10,15 @@ use crate::update::{DATE, text};
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
-const FIND_CONVERSATION: &str = "SELECT item FROM conversation_tag
-    WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
-const CONVERSATION: &str = "SELECT public, integration, channel, tags, aliases, next_seq,
-    created_at, updated_at FROM conversation WHERE id = ?1 AND deleted_at IS NULL";
-const FIND_USER: &str = "SELECT item FROM user_tag
-    WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
-const USER: &str = "SELECT public, integration, tags, name, created_at, updated_at FROM user
-    WHERE id = ?1 AND integration IS ?2 AND deleted_at IS NULL";
+const CONVERSATION: &str = "SELECT c.id, c.public, c.channel, c.tags, c.aliases, c.next_seq,
+    c.created_at, c.updated_at
+    FROM conversation_tag t CROSS JOIN conversation c ON c.id = t.item
+    WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= 0 AND c.integration = ?3
+        AND c.channel = 'channel' AND c.deleted_at IS NULL ORDER BY t.item LIMIT 1";
+const USER: &str = "SELECT u.id, u.public, u.tags, u.name, u.created_at, u.updated_at
+    FROM user_tag t CROSS JOIN user u ON u.id = t.item
+    WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= 0 AND u.integration IS ?3
+        AND u.deleted_at IS NULL ORDER BY t.item LIMIT 1";
 pub(in crate::raw) const NEW_CONVERSATION: &str = "INSERT INTO conversation
     (public, bot, integration, channel, tags, created_at, updated_at)
     VALUES (?1, ?2, ?3, 'channel', ?4, ?5, ?5)";
@@ -62,9 +63,7 @@ pub(super) struct Statements<'a> {
     bot: i64,
     integration: i64,
     seen: Statement<'a>,
-    find_conversation: Statement<'a>,
     conversation: Statement<'a>,
-    find_user: Statement<'a>,
     user: Statement<'a>,
     take_seq: Statement<'a>,
     message: Statement<'a>,
@@ -85,9 +84,7 @@ impl<'a> Statements<'a> {
             bot: bot(connection)?,
             integration: telegram(connection)?,
             seen: connection.prepare(SEEN)?,
-            find_conversation: connection.prepare(FIND_CONVERSATION)?,
             conversation: connection.prepare(CONVERSATION)?,
-            find_user: connection.prepare(FIND_USER)?,
             user: connection.prepare(USER)?,
             take_seq: connection.prepare(TAKE_SEQ)?,
             message: connection.prepare(MESSAGE)?,
@@ -102,18 +99,15 @@ impl<'a> Statements<'a> {
     }
 
     fn conversation(&mut self, numbers: &mut Numbers, word: Word) -> Result<(i64, i64)> {
-        let found: Option<i64> = self
-            .find_conversation
-            .query_row([self.bot, word.identity], |row| row.get(0))
-            .optional()?;
-        if let Some(id) = found {
-            let seq = self.conversation.query_row([id], |row| {
-                // All of it is looked at, as the store does to compare it with what came.
-                let _public: [u8; 16] = row.get(0)?;
-                let (_channel, _tags) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
-                row.get(5)
-            })?;
-            return Ok((id, seq));
+        let keys = [self.bot, word.identity, self.integration];
+        let found = self.conversation.query_row(keys, |row| {
+            // All of it is looked at, as the store does to compare it with what came.
+            let _public: [u8; 16] = row.get(1)?;
+            let (_channel, _tags) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+            Ok((row.get(0)?, row.get(5)?))
+        });
+        if let Some(found) = found.optional()? {
+            return Ok(found);
         }
         let tags = rows::conversation(word.thread);
         let text = rows::text(&tags);
@@ -148,17 +142,14 @@ impl<'a> Statements<'a> {
     }
 
     fn user(&mut self, numbers: &mut Numbers, word: Word) -> Result<i64> {
-        let found: Option<i64> = self
-            .find_user
-            .query_row([self.bot, word.identity], |row| row.get(0))
-            .optional()?;
-        if let Some(id) = found {
-            self.user.query_row([id, self.integration], |row| {
-                let _tags = row.get_ref(2)?.as_str()?;
-                let _name = row.get_ref(3)?.as_str()?;
-                Ok(())
-            })?;
-            return Ok(id);
+        let keys = [self.bot, word.identity, self.integration];
+        let found = self.user.query_row(keys, |row| {
+            let _tags = row.get_ref(2)?.as_str()?;
+            let _name = row.get_ref(3)?.as_str()?;
+            row.get(0)
+        });
+        if let Some(found) = found.optional()? {
+            return Ok(found);
         }
         let tags = rows::user(word.thread);
         let text = rows::text(&tags);
