@@ -184,8 +184,12 @@ pub(crate) fn merge(
     surplus: Surplus,
     now: Timestamp,
 ) -> Done<()> {
+    let news = news(row, identity, tags);
+    if news.is_empty() {
+        return Ok(());
+    }
     let mut merged = row.value.tags.clone();
-    if surplus.merge(&mut merged, &news(row, identity, tags))? {
+    if surplus.merge(&mut merged, &news)? {
         retag(connection, row, merged, Vec::new(), now)?;
     }
     Ok(())

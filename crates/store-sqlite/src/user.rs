@@ -195,6 +195,16 @@ fn change(
     surplus: Surplus,
     now: Timestamp,
 ) -> Done<Numbered<User>> {
+    // Most of what comes says nothing new, and costs no copy.
+    if update.tags.is_empty()
+        && update.picture_url.is_none()
+        && update
+            .name
+            .as_ref()
+            .is_none_or(|name| *name == user.value.name)
+    {
+        return Ok(user);
+    }
     let mut tags = user.value.tags.clone();
     let retagged = surplus.merge(&mut tags, &update.tags)?;
     let name = update.name.unwrap_or_else(|| user.value.name.clone());
