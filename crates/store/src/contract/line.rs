@@ -61,7 +61,7 @@ fn payloads<const N: usize>(texts: [&str; N]) -> Vec<String> {
 /// Thousands of one line come before another: it is told at once that there is more, a few times, and
 /// the crowd keeps its order.
 pub async fn a_crowd_of_one_line_holds_up_no_other(factory: &dyn Factory) {
-    const CROWD: u64 = 3_000;
+    const CROWD: u64 = 2_000;
     let world = World::new(factory).await;
     let numbers: Vec<u64> = (0..CROWD).collect();
     for part in numbers.chunks(250) {
