@@ -102,7 +102,6 @@ impl Engine {
             user: self.some_user(caller, input.user).await?,
             conversation: self.some_conversation(caller, input.conversation).await?,
             message,
-            event: self.new_event_id(),
             delivery: self.new_delivery_id(),
             now: self.env().now(),
         };

@@ -197,7 +197,6 @@ impl Engine {
                 synthetic: input.synthetic,
             },
             discriminate,
-            event: self.new_event_id(),
             delivery: self.new_delivery_id(),
             due: input.schedule.map(|schedule| schedule.due(now)),
             now,

@@ -120,6 +120,13 @@ impl From<BotId> for UserId {
     }
 }
 
+impl From<MessageId> for EventId {
+    /// The event that announces an incoming message to the bot.
+    fn from(message: MessageId) -> Self {
+        Self(message.0)
+    }
+}
+
 /// Only the canonical spelling: `Ulid::from_string` also takes lower case and look-alikes, which
 /// would give one object several ids.
 fn parse_ulid(text: &str) -> Option<Ulid> {

@@ -184,11 +184,11 @@ impl Intake<'_> {
             now,
         };
         let message = message::insert(tx, &mut conversation, draft).await?;
-        let ids = (item.event, item.delivery);
-        message::announce(tx, &conversation, user.id, message, ids, now).await?;
+        let message = (message, new.id);
+        message::announce(tx, &conversation, user.id, message, item.delivery, now).await?;
         Ok(Ingested::Message {
             message: new.id,
-            event: item.event,
+            event: EventId::from(new.id),
             conversation: conversation.value,
             conversation_created,
             user: user.value.id,

@@ -192,8 +192,9 @@ async fn post(tx: &mut Tx, command: &PostMessage) -> Done<Posted> {
             send(tx, &conversation, message, command.delivery, command.now).await?;
         }
         Direction::Incoming => {
-            let ids = (command.event, command.delivery);
-            announce(tx, &conversation, user, message, ids, command.now).await?;
+            let message = (message, new.id);
+            let (delivery, now) = (command.delivery, command.now);
+            announce(tx, &conversation, user, message, delivery, now).await?;
         }
     }
     if let Discriminate::ByKey(key) = command.discriminate {
@@ -218,17 +219,17 @@ async fn post(tx: &mut Tx, command: &PostMessage) -> Done<Posted> {
     }))
 }
 
-/// Tells the bot of an incoming message, by an event and its delivery with these ids.
+/// Tells the bot of an incoming message, by an event with its id.
 pub(crate) async fn announce(
     tx: &mut Tx,
     conversation: &ConversationRow,
     user: i64,
-    message: i64,
-    (id, delivery): (EventId, DeliveryId),
+    (message, id): (i64, MessageId),
+    delivery: DeliveryId,
     now: Timestamp,
 ) -> Done<()> {
     let new = event::Draft {
-        id,
+        id: EventId::from(id),
         delivery,
         bot: conversation.bot,
         kind: switchboard_model::Event::MESSAGE_CREATED,

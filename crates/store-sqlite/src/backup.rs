@@ -200,7 +200,7 @@ fn counts(connection: &Connection) -> Done<Counts> {
         conversations: count("conversation")?,
         users: count("user")?,
         messages: count("message")?,
-        events: count("event")?,
+        events: count("event")? + count("message WHERE announced = 1")?,
         deliveries: count("delivery")?,
     })
 }

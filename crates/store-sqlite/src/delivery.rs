@@ -19,8 +19,10 @@ use crate::{
     SqliteStore, conversation, event, message, outbox, record, rows, state, user, workflow,
 };
 
-const CURRENT: &str = "SELECT d.id, d.destination, d.conversation, d.event, d.message, b.public,
-        d.action
+// What goes to a bot is an event, also where it is made of the message (`event::number`).
+const CURRENT: &str = "SELECT d.id, d.destination, d.conversation,
+        iif(d.destination = 0, coalesce(d.event, -d.message), NULL),
+        iif(d.destination = 0, NULL, d.message), b.public, d.action
     FROM delivery d CROSS JOIN bot b ON b.id = d.bot
     WHERE d.public = ?1 AND d.epoch = ?2 AND d.status = 2";
 const SETTLE: &str =

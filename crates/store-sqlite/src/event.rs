@@ -1,4 +1,9 @@
 //! Events.
+//!
+//! One that announces a message has no row: it is made of the message, whose public id it has, and an
+//! ingest writes nothing for it. Only what is announced later than it was made has one.
+
+mod list;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
@@ -6,49 +11,33 @@ use switchboard_model::{
     BotId, DeliveryId, Error, Event, EventId, EventPayload, EventStatus, Json, Kind, Result,
     Timestamp,
 };
-use switchboard_store::{
-    Canceled, Cursor, EventFilter, EventStore, NewEvent, Page, PageRequest, SortOrder,
-};
+use switchboard_store::{Canceled, EventFilter, EventStore, NewEvent, Page, PageRequest};
 
 use crate::failure::Done;
 use crate::outbox::{self, Enqueue};
-use crate::query::{self, Query};
 use crate::rows::{self, EventRow};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, message, schedule, user, workflow};
 
+// The number says what message was the last before it: see `list`.
 const INSERT: &str = "INSERT INTO event
-    (public, bot, kind, payload, conversation, user, message, once, created_at, workflow)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    (id, public, bot, kind, payload, conversation, user, message, once, created_at, workflow)
+    VALUES (1 | max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) + 1,
+            coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0) << 20),
+        ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 const BY_PUBLIC: &str = concat!(
     rows::select_event!(),
     " WHERE e.public = ?1 AND b.public = ?2"
 );
 const BY_NUMBER: &str = concat!(rows::select_event!(), " WHERE e.id = ?1");
-const OF_CONVERSATION: &str = "e.id IN (
-    SELECT x.id FROM event x WHERE x.conversation = ? AND x.payload IS NOT NULL
-    UNION ALL
-    SELECT x.id FROM message y CROSS JOIN event x ON x.message = y.id
-        WHERE y.conversation = ? AND x.payload IS NULL)";
-
-// What waits for the bot is found in the lines of the outbox, and apart from them where it is new or
-// has none.
-pub(crate) const PENDING: &str = "e.id IN (
-    SELECT event FROM delivery WHERE destination = 0 AND status = -1
-    UNION ALL
-    SELECT event FROM delivery
-        WHERE destination = 0 AND status BETWEEN 0 AND 2 AND conversation IS NOT NULL
-    UNION ALL
-    SELECT event FROM delivery
-        WHERE destination = 0 AND status = 1 AND trying_since IS NULL AND conversation IS NULL
-    UNION ALL
-    SELECT event FROM delivery
-        WHERE destination = 0 AND status = 1 AND trying_since IS NOT NULL AND conversation IS NULL
-    UNION ALL
-    SELECT event FROM delivery WHERE destination = 0 AND status = 2 AND conversation IS NULL)";
-const FAILED: &str = "e.id IN
-    (SELECT event FROM delivery WHERE bot = ? AND status > 3 AND event IS NOT NULL)";
-
+const ANNOUNCED_BY_PUBLIC: &str = concat!(
+    rows::select_announcement!(),
+    " WHERE m.public = ?1 AND b.public = ?2 AND m.announced = 1"
+);
+const ANNOUNCED_BY_NUMBER: &str = concat!(
+    rows::select_announcement!(),
+    " WHERE m.id = ?1 AND m.announced = 1"
+);
 /// An event to insert.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Draft<'a> {
@@ -56,7 +45,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) delivery: DeliveryId,
     pub(crate) bot: i64,
     pub(crate) kind: &'a str,
-    /// None: it announces the message.
+    /// None: it announces the message, which waited for its time.
     pub(crate) payload: Option<&'a Json>,
     pub(crate) conversation: Option<i64>,
     pub(crate) user: Option<i64>,
@@ -105,16 +94,28 @@ pub(crate) fn insert(tx: &mut Tx<'_>, draft: &Draft<'_>) -> Done<i64> {
     Ok(id)
 }
 
-/// The number of an event.
+/// The number of an event. That of one which is made of its message is the message's, below zero.
 pub(crate) fn number(connection: &Connection, bot: BotId, id: EventId) -> Done<Option<i64>> {
+    Ok(by_public(connection, bot, id)?.map(|row| row.id))
+}
+
+fn by_public(connection: &Connection, bot: BotId, id: EventId) -> Done<Option<EventRow>> {
     let keys = [id.to_bytes(), bot.to_bytes()];
     let row = rows::one(connection, BY_PUBLIC, keys, rows::event)?;
-    Ok(row.map(|row| row.id))
+    match row {
+        Some(row) => Ok(Some(row)),
+        None => rows::one(connection, ANNOUNCED_BY_PUBLIC, keys, rows::event),
+    }
 }
 
 /// The event with this number, unless what it is about is deleted.
 pub(crate) fn by_number(connection: &Connection, id: i64) -> Done<Option<Event>> {
-    match rows::one(connection, BY_NUMBER, [id], rows::event)? {
+    let row = if id < 0 {
+        rows::one(connection, ANNOUNCED_BY_NUMBER, [-id], rows::event)?
+    } else {
+        rows::one(connection, BY_NUMBER, [id], rows::event)?
+    };
+    match row {
         Some(row) => fill(connection, row),
         None => Ok(None),
     }
@@ -228,133 +229,10 @@ fn cancel(tx: &mut Tx<'_>, bot: BotId, id: EventId) -> Done<Canceled> {
 }
 
 fn get(connection: &Connection, bot: BotId, id: EventId) -> Done<Option<Event>> {
-    let keys = [id.to_bytes(), bot.to_bytes()];
-    match rows::one(connection, BY_PUBLIC, keys, rows::event)? {
+    match by_public(connection, bot, id)? {
         Some(row) => fill(connection, row),
         None => Ok(None),
     }
-}
-
-/// Keeps to events of a status, found where those of that status are.
-fn of_status(query: &mut Query, status: EventStatus, bot: i64) {
-    const SCHEDULED: &str =
-        "e.id IN (SELECT event FROM schedule WHERE bot = ? AND event IS NOT NULL)";
-    match status {
-        EventStatus::Pending => {
-            query.and("(d.status IS NULL OR d.status < 3) AND s.id IS NULL");
-            query.and(PENDING);
-        }
-        EventStatus::Processed => query.and("d.status = 3"),
-        EventStatus::Failed => {
-            query.and("d.status > 3");
-            query.and_value(FAILED, bot);
-        }
-        EventStatus::Scheduled => {
-            query.and("s.due_at IS NOT NULL");
-            query.and_value(SCHEDULED, bot);
-        }
-        EventStatus::Canceled => {
-            query.and("s.id IS NOT NULL AND s.due_at IS NULL");
-            query.and_value(SCHEDULED, bot);
-        }
-        // Only the API says so of an event, never this store.
-        EventStatus::Ignored => query.and("false"),
-    }
-}
-
-/// A text that comes after all that start with `prefix`.
-fn after_prefix(prefix: &str) -> String {
-    format!("{prefix}{}", char::MAX)
-}
-
-fn list(
-    connection: &Connection,
-    bot: BotId,
-    filter: &EventFilter,
-    page: PageRequest,
-) -> Done<Page<Event>> {
-    let Some(bot_number) = rows::bot(connection, bot)? else {
-        return Ok(query::empty());
-    };
-    let mut query = Query::new(rows::select_event!());
-    query.and("(e.conversation IS NULL OR c.deleted_at IS NULL)");
-    query.and("(e.payload IS NOT NULL OR m.deleted_at IS NULL)");
-    query.and("(e.kind <> 'workflow_update' OR w.id IS NOT NULL)");
-    // The plus keeps the bot's index out where a shorter way is known.
-    let announcements = filter.kind_prefix.is_none()
-        && filter
-            .kind
-            .as_deref()
-            .is_none_or(|kind| kind == Event::MESSAGE_CREATED);
-    let narrow = filter.conversation.is_some()
-        || filter.message.is_some()
-        || filter.workflow.is_some()
-        || (filter.user.is_some() && !announcements)
-        || filter
-            .status
-            .is_some_and(|status| status != EventStatus::Processed);
-    query.and_value(if narrow { "+e.bot = ?" } else { "e.bot = ?" }, bot_number);
-    if let Some(id) = filter.conversation {
-        let Some(conversation) = conversation::number(connection, bot_number, id)? else {
-            return Ok(query::empty());
-        };
-        query.and_values(OF_CONVERSATION, [conversation, conversation]);
-    }
-    if let Some(id) = filter.message {
-        let Some(message) = message::by_public(connection, bot, id)? else {
-            return Ok(query::empty());
-        };
-        query.and_value("e.message = ?", message.id);
-    }
-    if let Some(id) = filter.workflow {
-        let Some(workflow) = workflow::number(connection, bot, id)? else {
-            return Ok(query::empty());
-        };
-        query.and_value("e.workflow = ?", workflow);
-    }
-    if let Some(id) = filter.user {
-        let Some(user) = user::number(connection, bot_number, id)? else {
-            return Ok(query::empty());
-        };
-        query.and_value("e.user = ?", user);
-    }
-    if let Some(kind) = &filter.kind {
-        query.and_value("e.kind = ?", kind.clone());
-        if kind != Event::MESSAGE_CREATED {
-            query.and("e.payload IS NOT NULL");
-        }
-    }
-    if let Some(prefix) = &filter.kind_prefix {
-        // An announcement has no prefix. The range lets the index be used.
-        query.and("e.payload IS NOT NULL");
-        query.and_values(
-            "e.kind >= ? AND e.kind < ?",
-            [prefix.clone(), after_prefix(prefix)],
-        );
-        query.and_value("instr(e.kind, ?) = 1", prefix.clone());
-    }
-    if let Some(status) = filter.status {
-        of_status(&mut query, status, bot_number);
-    }
-    let page = query.page(
-        connection,
-        ("e.id", "e.id", SortOrder::Descending),
-        page,
-        rows::event,
-        |event| Cursor {
-            at: event.id,
-            row: event.id,
-        },
-        |_| Ok(true),
-    )?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for row in page.items {
-        items.extend(fill(connection, row)?);
-    }
-    Ok(Page {
-        items,
-        next: page.next,
-    })
 }
 
 #[async_trait]
@@ -377,7 +255,7 @@ impl EventStore for SqliteStore {
         filter: EventFilter,
         page: PageRequest,
     ) -> Result<Page<Event>> {
-        self.list(move |connection| list(connection, bot, &filter, page))
+        self.list(move |connection| list::list(connection, bot, &filter, page))
             .await
     }
 }

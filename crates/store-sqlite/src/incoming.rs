@@ -93,8 +93,7 @@ fn say(
         now: command.now,
     };
     let number = message::insert(tx, conversation, draft)?;
-    let ids = (command.event, command.delivery);
-    message::announce(tx, conversation, user, number, ids, command.now)?;
+    message::announce(tx, conversation, number, command.delivery, command.now)?;
     made(tx.connection, number)
 }
 

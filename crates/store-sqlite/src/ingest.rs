@@ -187,11 +187,10 @@ impl Intake<'_> {
             now,
         };
         let message = message::insert(tx, &mut conversation, draft)?;
-        let (event, delivery) = (item.event, item.delivery);
-        message::announce(tx, &conversation, user.id, message, (event, delivery), now)?;
+        message::announce(tx, &conversation, message, item.delivery, now)?;
         Ok(Ingested::Message {
             message: new.id,
-            event: item.event,
+            event: EventId::from(new.id),
             conversation: conversation.value,
             conversation_created,
             user: user.value.id,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use switchboard_model::{
-    BotId, ConversationId, DeliveryId, DeliveryReport, DeliveryStatus, Direction, Error, EventId,
-    Json, Kind, Message, MessageId, Result, Tags, Timestamp,
+    BotId, ConversationId, DeliveryId, DeliveryReport, DeliveryStatus, Direction, Error, Json,
+    Kind, Message, MessageId, Result, Tags, Timestamp,
 };
 use switchboard_store::{
     Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate,
@@ -21,13 +21,13 @@ use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{self, MESSAGES, Surplus};
 use crate::writer::Tx;
 use crate::{
-    SqliteStore, conversation, event, message_tag, participant, schedule, tag_value, user, version,
+    SqliteStore, conversation, message_tag, participant, schedule, tag_value, user, version,
 };
 
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
-        created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)";
+        created_at, updated_at, announced)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)";
 const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1,
         tagged = tagged + (?3 AND tagged = next_seq - 1)
     WHERE id = ?1";
@@ -176,7 +176,9 @@ fn insert_at(
             draft.synthetic,
             seq,
             draft.once,
-            draft.now.as_millis()
+            draft.now.as_millis(),
+            // What waits for its time is announced when that has come, by an event with a row.
+            draft.direction == Direction::Incoming && seq >= 0
         ],
     )?;
     if !draft.waits {
@@ -267,8 +269,7 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
     };
     let value = match command.due.filter(|due| *due > command.now) {
         Some(due) => {
-            let ids = (command.delivery, command.event);
-            let message = wait(tx, &conversation, draft, ids, due)?;
+            let message = wait(tx, &conversation, draft, command.delivery, due)?;
             stored(tx.connection, message)?
         }
         None => say(tx, &mut conversation, draft, command)?,
@@ -308,8 +309,7 @@ fn say(
             Some(send(tx, conversation, message, id, now)?)
         }
         Direction::Incoming => {
-            let ids = (command.event, command.delivery);
-            announce(tx, conversation, draft.user, message, ids, command.now)?;
+            announce(tx, conversation, message, command.delivery, command.now)?;
             None
         }
     };
@@ -335,40 +335,35 @@ fn wait(
     tx: &mut Tx<'_>,
     conversation: &ConversationRow,
     draft: Draft<'_>,
-    ids: (DeliveryId, EventId),
+    delivery: DeliveryId,
     due: Timestamp,
 ) -> Done<i64> {
     let message = insert_at(tx, conversation, i64::MIN, draft)?;
     rows::execute(tx.connection, WAITS, [message])?;
-    schedule::message(tx, conversation, message, ids, due)?;
+    schedule::message(tx, conversation, message, delivery, due)?;
     Ok(message)
 }
 
-/// Tells the bot of an incoming message, by an event and its delivery with these ids.
+/// Tells the bot of an incoming message: the event is made of the message when the delivery is
+/// claimed.
 pub(crate) fn announce(
     tx: &mut Tx<'_>,
     conversation: &ConversationRow,
-    user: i64,
     message: i64,
-    (id, delivery): (EventId, DeliveryId),
+    delivery: DeliveryId,
     now: Timestamp,
 ) -> Done<()> {
-    let new = event::Draft {
-        id,
-        delivery,
+    let new = Enqueue {
+        id: delivery,
         bot: conversation.bot,
-        kind: switchboard_model::Event::MESSAGE_CREATED,
-        payload: None,
+        destination: outbox::BOTS,
         conversation: Some(conversation.id),
-        user: Some(user),
+        event: None,
         message: Some(message),
-        workflow: None,
-        once: None,
-        due: None,
+        action: outbox::SEND,
         now,
     };
-    event::insert(tx, &new)?;
-    Ok(())
+    outbox::enqueue(tx, new)
 }
 
 /// What an earlier use of a key says to this one.

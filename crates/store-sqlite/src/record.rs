@@ -18,7 +18,8 @@ const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery
     WHERE id = ?1";
 macro_rules! select_record {
     () => {
-        "SELECT d.id, d.public, e.public, m.public, c.public, d.status, d.attempts, d.error,
+        "SELECT d.id, d.public, coalesce(e.public, iif(d.destination = 0, m.public, NULL)),
+            iif(d.destination = 0, NULL, m.public), c.public, d.status, d.attempts, d.error,
             d.created_at, d.uncertain, d.action
         FROM delivery d
         LEFT JOIN event e ON e.id = d.event
@@ -34,12 +35,7 @@ const RECORD: &str = concat!(
 const OF_CONVERSATION: &str = "d.id IN (
     SELECT x.id FROM message y CROSS JOIN delivery x ON x.message = y.id WHERE y.conversation = ?
     UNION ALL
-    SELECT x.id FROM message y CROSS JOIN event z ON z.message = y.id
-        CROSS JOIN delivery x ON x.event = z.id
-        WHERE y.conversation = ? AND z.payload IS NULL
-    UNION ALL
-    SELECT x.id FROM event z CROSS JOIN delivery x ON x.event = z.id
-        WHERE z.conversation = ? AND z.payload IS NOT NULL)";
+    SELECT x.id FROM event z CROSS JOIN delivery x ON x.event = z.id WHERE z.conversation = ?)";
 
 const OF_MESSAGE: &str = concat!(
     select_record!(),
@@ -104,7 +100,7 @@ pub(crate) fn list(
             return Ok(query::empty());
         };
         query.and_value("+d.bot = ?", bot);
-        query.and_values(OF_CONVERSATION, [conversation; 3]);
+        query.and_values(OF_CONVERSATION, [conversation; 2]);
     } else {
         query.and_value("d.bot = ?", bot);
     }

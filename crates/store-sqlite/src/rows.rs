@@ -226,7 +226,8 @@ pub(crate) fn user(row: &Row<'_>) -> rusqlite::Result<Numbered<User>> {
     })
 }
 
-/// The columns that [`message`] reads: the message and how its sending stands.
+/// The columns that [`message`] reads: the message and how its sending stands. What came in is told
+/// to the bot, and never sent.
 macro_rules! select_message {
     () => {
         "
@@ -236,7 +237,8 @@ macro_rules! select_message {
     FROM message m CROSS JOIN conversation c ON c.id = m.conversation
     CROSS JOIN user u ON u.id = m.user
     LEFT JOIN delivery d
-        ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.message = m.id AND l.action = 0)"
+        ON d.id = (SELECT max(l.id) FROM delivery l
+            WHERE m.direction = 1 AND l.message = m.id AND l.action = 0)"
     };
 }
 pub(crate) use select_message;
@@ -293,6 +295,7 @@ fn report_status(status: i8) -> DeliveryStatus {
 /// An event, of which one that announces a message has yet to be filled in.
 #[derive(Debug)]
 pub(crate) struct EventRow {
+    /// See [`crate::event::number`].
     pub(crate) id: i64,
     pub(crate) conversation: Option<i64>,
     pub(crate) user: Option<i64>,
@@ -320,6 +323,21 @@ macro_rules! select_event {
     };
 }
 pub(crate) use select_event;
+
+/// The same columns, of an event that is made of the message that it announces.
+macro_rules! select_announcement {
+    () => {
+        "
+    SELECT -m.id, m.conversation, m.user, m.id, m.public, b.public, 'message_created', NULL,
+        c.public, u.public, m.public, d.status, d.error, m.created_at, NULL, NULL, false, NULL
+    FROM message m CROSS JOIN bot b ON b.id = m.bot
+    CROSS JOIN conversation c ON c.id = m.conversation
+    CROSS JOIN user u ON u.id = m.user
+    LEFT JOIN delivery d
+        ON d.id = (SELECT max(l.id) FROM delivery l WHERE l.message = m.id AND l.destination = 0)"
+    };
+}
+pub(crate) use select_announcement;
 
 pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     let payload: Option<String> = row.get(7)?;

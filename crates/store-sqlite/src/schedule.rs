@@ -6,20 +6,20 @@
 //! next is due, so that nothing is looked for and nothing written while none is.
 
 use rusqlite::{Connection, Row, params};
-use switchboard_model::{DeliveryId, EventId, Timestamp};
+use switchboard_model::{DeliveryId, Event, EventId, MessageId, Timestamp};
 
 use crate::failure::Done;
 use crate::outbox::{self, Enqueue};
 use crate::rows::{self, ConversationRow};
 use crate::writer::Tx;
-use crate::{conversation, message, workflow};
+use crate::{conversation, event, message, workflow};
 
 /// When the next is due.
 pub(crate) const NEXT: &str = "SELECT min(due_at) FROM schedule WHERE due_at IS NOT NULL";
 const INSERT: &str = "INSERT INTO schedule
-    (bot, event, message, delivery, announcement, due_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const DUE: &str = "SELECT s.id, s.bot, s.event, s.message, s.delivery, s.announcement,
+    (bot, event, message, delivery, due_at)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
+const DUE: &str = "SELECT s.id, s.bot, s.event, s.message, s.delivery, m.public,
         coalesce(e.conversation, m.conversation), m.user, m.direction, e.workflow
     FROM (SELECT * FROM schedule WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2) s
     LEFT JOIN event e ON e.id = s.event
@@ -42,7 +42,7 @@ struct Due {
     event: Option<i64>,
     message: Option<i64>,
     delivery: [u8; 16],
-    announcement: Option<[u8; 16]>,
+    public: Option<[u8; 16]>,
     conversation: Option<i64>,
     user: Option<i64>,
     outgoing: Option<bool>,
@@ -56,7 +56,7 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Due> {
         event: row.get(2)?,
         message: row.get(3)?,
         delivery: row.get(4)?,
-        announcement: row.get(5)?,
+        public: row.get(5)?,
         conversation: row.get(6)?,
         user: row.get(7)?,
         outgoing: row.get(8)?,
@@ -66,26 +66,23 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Due> {
 
 /// Lets an event wait for its time.
 pub(crate) fn event(tx: &mut Tx<'_>, new: Enqueue, due: Timestamp) -> Done<()> {
-    let no_announcement: Option<[u8; 16]> = None;
     let keys = params![
         new.bot,
         new.event,
         new.message,
         new.id.to_bytes(),
-        no_announcement,
         due.as_millis()
     ];
     rows::insert(tx.connection, INSERT, keys)?;
     outbox::told(tx, outbox::BOTS)
 }
 
-/// Lets a message wait for its time, with the ids of its delivery and of the event that announces
-/// it.
+/// Lets a message wait for its time, with the id of its delivery.
 pub(crate) fn message(
     tx: &mut Tx<'_>,
     conversation: &ConversationRow,
     message: i64,
-    (delivery, announcement): (DeliveryId, EventId),
+    delivery: DeliveryId,
     due: Timestamp,
 ) -> Done<()> {
     let no_event: Option<i64> = None;
@@ -94,7 +91,6 @@ pub(crate) fn message(
         no_event,
         message,
         delivery.to_bytes(),
-        announcement.to_bytes(),
         due.as_millis()
     ];
     rows::insert(tx.connection, INSERT, keys)?;
@@ -168,10 +164,22 @@ fn message_due(
     if due.outgoing == Some(true) {
         message::send(tx, &conversation, message, delivery, now).map(drop)
     } else {
-        let event = due
-            .announcement
-            .map(EventId::from_bytes)
-            .ok_or_else(|| rows::gone("the id of an announcement"))?;
-        message::announce(tx, &conversation, user, message, (event, delivery), now)
+        let public = due.public.map(MessageId::from_bytes);
+        let public = public.ok_or_else(|| rows::gone("the id of a message"))?;
+        let announcement = event::Draft {
+            id: EventId::from(public),
+            delivery,
+            bot: conversation.bot,
+            kind: Event::MESSAGE_CREATED,
+            payload: None,
+            conversation: Some(conversation.id),
+            user: Some(user),
+            message: Some(message),
+            workflow: None,
+            once: None,
+            due: None,
+            now,
+        };
+        event::insert(tx, &announcement).map(drop)
     }
 }

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_edited.sql"),
     include_str!("migrations/0013_message_tags.sql"),
     include_str!("migrations/0014_new.sql"),
+    include_str!("migrations/0015_announced.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -45,10 +45,8 @@ const PARTICIPANTS: &str = "DELETE FROM participant WHERE id IN
     (SELECT id FROM participant WHERE conversation = ?1 LIMIT ?2)";
 const PARTICIPATIONS: &str = "DELETE FROM participant WHERE id IN
     (SELECT id FROM participant WHERE user = ?1 LIMIT ?2)";
-const EVENTS: &str = "SELECT id FROM event
-    WHERE conversation = ?1 AND payload IS NOT NULL LIMIT ?2";
+const EVENTS: &str = "SELECT id FROM event WHERE conversation = ?1 LIMIT ?2";
 const MESSAGES_OF: &str = "SELECT id, tags FROM message WHERE conversation = ?1 LIMIT ?2";
-const ANNOUNCEMENTS: &str = "SELECT id FROM event WHERE message = ?1 AND payload IS NULL";
 const FORGET_MESSAGE: &str = "UPDATE event SET message = NULL WHERE message = ?1";
 const EVENT_DELIVERIES: &str = "DELETE FROM delivery WHERE event = ?1";
 const MESSAGE_DELIVERIES: &str = "DELETE FROM delivery WHERE message = ?1";
@@ -215,10 +213,7 @@ fn remove_message(
 ) -> Done<usize> {
     rows::execute(connection, KEEP_MESSAGE_ONCE, [message, now.as_millis()])?;
     schedule::forget_message(connection, message)?;
-    let mut removed = rows::execute(connection, MESSAGE_DELIVERIES, [message])?;
-    for event in rows::all(connection, ANNOUNCEMENTS, [message], |row| row.get(0))? {
-        removed += remove_event(connection, event, now)?;
-    }
+    let removed = rows::execute(connection, MESSAGE_DELIVERIES, [message])?;
     // An event of another conversation may speak of this message; it stays without it.
     rows::execute(connection, FORGET_MESSAGE, [message])?;
     tag_value::gone(connection, TagKind::Message, message, tags)?;

@@ -240,6 +240,9 @@ async fn the_number_of_what_was_swept_is_never_given_again() {
     let highest = || TABLES.map(|sql| rows::value::<i64>(&beside, sql, []).unwrap());
     let fill = async || {
         world.ingest(vec![world.update("1", "7", "hi", None)]).await;
+        let thread = world.thread("1").await.id;
+        let event = world.event(Some(thread), "timer");
+        world.store.create_event(event).await.unwrap();
         highest()
     };
     let before = fill().await;

@@ -121,6 +121,7 @@ macro_rules! contract_tests {
                 what_belongs_to_a_workflow_goes_with_it;
             workflow_news:
                 a_workflow_goes_on_until_it_ends
+                a_workflow_goes_on_when_a_message_is_processed
                 a_workflow_whose_event_fails_stays_as_it_is
                 a_listening_workflow_is_woken
                 a_workflow_times_out_once
@@ -183,6 +184,9 @@ macro_rules! contract_tests {
                 a_poll_position_goes_with_its_batch;
             event:
                 an_event_shows_what_it_announces_as_it_is_now
+                an_announcement_is_known_from_its_message
+                events_of_all_kinds_are_listed_together
+                what_is_deleted_between_pages_is_passed_over
                 events_are_filtered_and_paged
                 unknown_references_are_named;
             state:

@@ -65,7 +65,8 @@ pub struct EventFilter {
     pub status: Option<EventStatus>,
 }
 
-/// Keeps events.
+/// Keeps events. The one that announces a message to the bot has the message's ULID, so that it is
+/// known from the message and needs no other id.
 #[async_trait]
 pub trait EventStore {
     /// Stores an event and enqueues its delivery. Unknown ids are `ReferenceNotFound` (fields

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use switchboard_model::{
-    BotId, Conversation, ConversationId, DeliveryId, EventId, Json, Message, MessageId, Result,
-    Tags, Timestamp, User, UserId,
+    BotId, Conversation, ConversationId, DeliveryId, Json, Message, MessageId, Result, Tags,
+    Timestamp, User, UserId,
 };
 
 use crate::{Found, GetOrCreateConversation, GetOrCreateUser, NewMessage};
@@ -39,9 +39,7 @@ pub struct InitializeIncoming {
     pub conversation: SomeConversation,
     /// What, if anything.
     pub message: Option<InitialMessage>,
-    /// The id of the event, if one is made.
-    pub event: EventId,
-    /// The id of its delivery.
+    /// The id of the delivery that announces a new message.
     pub delivery: DeliveryId,
     /// When.
     pub now: Timestamp,

@@ -37,7 +37,7 @@ pub struct PollPosition {
 pub struct Inbound {
     /// What it is recognised by when it comes again; without, it is stored each time.
     pub once: Option<Key>,
-    /// The id of its event, should it be new.
+    /// The id of its event, should it be new; what announces a message has the message's.
     pub event: EventId,
     /// The id of the event's delivery.
     pub delivery: DeliveryId,

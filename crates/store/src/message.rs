@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use switchboard_model::{
-    BotId, ConversationId, DeliveryId, Direction, EventId, Json, Message, MessageId, Result,
-    TagPatch, Tags, Timestamp, UserId,
+    BotId, ConversationId, DeliveryId, Direction, Json, Message, MessageId, Result, TagPatch, Tags,
+    Timestamp, UserId,
 };
 
 use crate::{Found, Key, Page, PageRequest};
@@ -64,8 +64,6 @@ pub struct PostMessage {
     pub message: NewMessage,
     /// How to recognise it. A recognised one is answered as it is stored, and nothing is handed on.
     pub discriminate: Discriminate,
-    /// The id of the event, if one is made.
-    pub event: EventId,
     /// The id of the delivery.
     pub delivery: DeliveryId,
     /// If this is later than `now`, it is handed on then. Until then it is read by its id, and

@@ -29,8 +29,8 @@ const TAKE_SEQ: &str =
     "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
 pub(in crate::raw) const MESSAGE: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
-        created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, 0, 'text', ?5, ?6, 0, ?7, ?8, ?9, ?9)";
+        created_at, updated_at, announced)
+    VALUES (?1, ?2, ?3, ?4, 0, 'text', ?5, ?6, 0, ?7, ?8, ?9, ?9, 1)";
 pub(in crate::raw) const MESSAGE_TAG: &str =
     "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
 pub(in crate::raw) const CONVERSATION_TAG: &str =
@@ -46,12 +46,9 @@ const SETTLED: &str = "UPDATE conversation SET tagged = next_seq - 1 WHERE id = 
 const PARTICIPANT: &str = "SELECT 1 FROM participant WHERE conversation = ?1 AND user = ?2";
 pub(in crate::raw) const JOIN: &str =
     "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
-pub(in crate::raw) const EVENT: &str = "INSERT INTO event
-    (public, bot, kind, payload, conversation, user, message, once, created_at)
-    VALUES (?1, ?2, 'message_created', NULL, ?3, ?4, ?5, NULL, ?6)";
 const DELIVERY: &str = "INSERT INTO delivery
     (public, bot, destination, conversation, event, message, status, due_at, error, created_at)
-    VALUES (?1, ?2, 0, ?3, ?4, NULL, -1, ?5, NULL, ?5)";
+    VALUES (?1, ?2, 0, ?3, NULL, ?4, -1, ?5, NULL, ?5)";
 const POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
     VALUES (?1, '100', ?2, ?3)
     ON CONFLICT (integration, account) DO UPDATE SET next = ?2, at = ?3";
@@ -71,7 +68,6 @@ pub(super) struct Statements<'a> {
     waiting: Statement<'a>,
     settled: Statement<'a>,
     participant: Statement<'a>,
-    event: Statement<'a>,
     delivery: Statement<'a>,
     position: Statement<'a>,
 }
@@ -92,7 +88,6 @@ impl<'a> Statements<'a> {
             waiting: connection.prepare(WAITING)?,
             settled: connection.prepare(SETTLED)?,
             participant: connection.prepare(PARTICIPANT)?,
-            event: connection.prepare(EVENT)?,
             delivery: connection.prepare(DELIVERY)?,
             position: connection.prepare(POSITION)?,
         })
@@ -206,17 +201,6 @@ impl Take for Statements<'_> {
             word.number.cast_signed(),
             super::NOW
         ])?;
-        if self.without == Some(Part::Event) {
-            return Ok(());
-        }
-        let event = self.event.insert(params![
-            numbers.id(),
-            self.bot,
-            conversation,
-            user,
-            message,
-            super::NOW
-        ])?;
         if self.without == Some(Part::Delivery) {
             return Ok(());
         }
@@ -224,7 +208,7 @@ impl Take for Statements<'_> {
             numbers.id(),
             self.bot,
             conversation,
-            event,
+            message,
             super::NOW
         ])?;
         Ok(())

@@ -144,7 +144,6 @@ impl World {
                 synthetic: false,
             },
             discriminate: Discriminate::Never,
-            event: self.engine.new_event_id(),
             delivery: self.engine.new_delivery_id(),
             due: None,
             now: self.env.now(),

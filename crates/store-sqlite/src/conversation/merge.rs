@@ -36,14 +36,9 @@ const PLACE: &str = "UPDATE message SET conversation = ?2, seq = ?3, imported = 
 const NEXT_SEQ: &str = "UPDATE conversation
     SET next_seq = ?2, message_count = message_count + ?3, tagged = ?2 - 1 WHERE id = ?1";
 const MESSAGE_TAGS: &str = "UPDATE message_tag SET scope = ?2 WHERE scope = ?1";
-// Other events that speak of a message stay where they are.
-const ANNOUNCING: &str = "UPDATE event SET conversation = ?2
-    WHERE message = ?1 AND payload IS NULL";
-const ANNOUNCED: &str = "UPDATE delivery SET conversation = ?2
-    WHERE event IN (SELECT id FROM event WHERE message = ?1 AND payload IS NULL)";
-const SENT: &str = "UPDATE delivery SET conversation = ?2 WHERE message = ?1";
-const OTHER_EVENTS: &str = "SELECT id FROM event
-    WHERE conversation = ?1 AND payload IS NOT NULL";
+// Sent to the channel, or told to the bot.
+const HANDED_ON: &str = "UPDATE delivery SET conversation = ?2 WHERE message = ?1";
+const EVENTS: &str = "SELECT id FROM event WHERE conversation = ?1";
 const EVENT: &str = "UPDATE event SET conversation = ?2 WHERE id = ?1";
 const TOLD: &str = "UPDATE delivery SET conversation = ?2 WHERE event = ?1";
 const IN_FLIGHT: &str = "SELECT count(*) FROM delivery
@@ -86,9 +81,7 @@ pub(super) fn merge(
     }
     messages(tx.connection, &merged, &survivor)?;
     survivor.value.message_count += merged.value.message_count;
-    for event in rows::all(tx.connection, OTHER_EVENTS, [from], |row| {
-        row.get::<_, i64>(0)
-    })? {
+    for event in rows::all(tx.connection, EVENTS, [from], |row| row.get::<_, i64>(0))? {
         rows::execute(tx.connection, EVENT, [event, to])?;
         rows::execute(tx.connection, TOLD, [event, to])?;
     }
@@ -127,9 +120,7 @@ fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRo
     })?;
     rows::execute(connection, ASIDE, [to.id, start])?;
     for (_, message) in &moved {
-        rows::execute(connection, ANNOUNCED, [*message, to.id])?;
-        rows::execute(connection, ANNOUNCING, [*message, to.id])?;
-        rows::execute(connection, SENT, [*message, to.id])?;
+        rows::execute(connection, HANDED_ON, [*message, to.id])?;
     }
     let mut seq = start.max(1);
     for message in by_time(moved, later) {

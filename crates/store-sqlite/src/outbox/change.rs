@@ -19,7 +19,7 @@ use crate::writer::Tx;
 use crate::{conversation, delivery, message, rows};
 
 const SENT: &str = "SELECT status, progress IS NOT NULL FROM delivery
-    WHERE message = ?1 AND action = 0 ORDER BY id DESC LIMIT 1";
+    WHERE message = ?1 AND action = 0 AND destination <> 0 ORDER BY id DESC LIMIT 1";
 const WAITING: &str = "SELECT id, destination, status FROM delivery
     WHERE message = ?1 AND action > 0 AND status < 2 LIMIT 1";
 const UNDER_WAY: &str = "SELECT 1 FROM delivery

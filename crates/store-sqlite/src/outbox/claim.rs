@@ -32,7 +32,9 @@ const NEXT_LOST: &str = "SELECT min(leased_until) FROM delivery
 const TAKE: &str = "UPDATE delivery SET status = 2, epoch = epoch + 1, attempts = attempts + 1,
         leased_until = ?2, trying_since = coalesce(trying_since, ?3)
     WHERE id = ?1
-    RETURNING public, epoch, attempts, trying_since, progress, event, message,
+    RETURNING public, epoch, attempts, trying_since, progress,
+        iif(destination = 0, coalesce(event, -message), NULL),
+        iif(destination = 0, NULL, message),
         (SELECT public FROM bot WHERE id = bot), action";
 fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
     match lane {

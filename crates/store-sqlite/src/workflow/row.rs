@@ -17,13 +17,14 @@ macro_rules! select_workflow {
         "
     SELECT w.id, w.bot, w.parent, w.conversation, w.user, w.event, w.woken, w.told, w.told_at,
         w.continue_at, w.public, b.public, w.name, w.status, w.input, w.output, p.public, c.public,
-        u.public, e.public, w.tags, w.failure_reason, w.timeout_at, w.completed_at, w.created_at,
+        u.public, coalesce(e.public, a.public), w.tags, w.failure_reason, w.timeout_at, w.completed_at, w.created_at,
         w.updated_at
     FROM workflow w CROSS JOIN bot b ON b.id = w.bot
     LEFT JOIN workflow p ON p.id = w.parent AND p.deleted_at IS NULL
     LEFT JOIN conversation c ON c.id = w.conversation
     LEFT JOIN user u ON u.id = w.user
-    LEFT JOIN event e ON e.id = w.event"
+    LEFT JOIN event e ON e.id = w.event
+    LEFT JOIN message a ON a.id = -w.event"
     };
 }
 /// Whether it is there.
@@ -59,6 +60,7 @@ pub(crate) struct WorkflowRow {
     pub(crate) parent: Option<i64>,
     pub(crate) conversation: Option<i64>,
     pub(crate) user: Option<i64>,
+    /// See [`crate::event::number`].
     pub(super) event: Option<i64>,
     pub(super) woken: bool,
     pub(super) told: i64,

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_model::{
-    ConversationId, DeliveryId, Direction, Error, EventId, Message, MessageId, Tags, Timestamp,
-    UserId,
+    ConversationId, DeliveryId, Direction, Error, Message, MessageId, Tags, Timestamp, UserId,
 };
 
 use super::Factory;
@@ -32,7 +31,6 @@ fn initialize(world: &World, thread: &str, person: &str, said: &str) -> Initiali
             synthetic: false,
             identity: tags([("telegram:id", said)]),
         }),
-        event: EventId::new(world.env.ulid()),
         delivery: DeliveryId::new(world.env.ulid()),
         now: world.now(),
     }

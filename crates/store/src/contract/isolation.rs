@@ -18,7 +18,7 @@ pub async fn nothing_of_another_bot_is_read(factory: &dyn Factory) {
     let conversation = own.thread("1").await;
     let user = own.person("7").await;
     let post = own.said(conversation.id, user.id, Direction::Incoming, "hi");
-    let event = post.event;
+    let event = EventId::from(post.message.id);
     let message = own.post(post).await.value;
     let bot = other.bot;
 

@@ -8,8 +8,8 @@ use super::Factory;
 use super::delivery::{payload, text_of};
 use super::world::{World, all, delivered, json, key, tags, text_payload};
 use crate::{
-    Claim, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Lane, MessageFilter,
-    Occupied, Outcome, Rekey, Rekeyed, SetState, StateKey, StateOwner,
+    Claim, EventFilter, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Lane,
+    MessageFilter, Occupied, Outcome, Rekey, Rekeyed, SetState, StateKey, StateOwner,
 };
 
 fn happening(world: &World, thread: &str) -> InboundEvent {
@@ -173,6 +173,25 @@ pub async fn two_conversations_of_one_thread_become_one(factory: &dyn Factory) {
             kept.unwrap().payload.as_str(),
             format!(r#"{{"of":"{value}"}}"#)
         );
+    }
+
+    // What announces the messages is where they are.
+    for id in [old.id, new.id] {
+        let filter = EventFilter {
+            conversation: Some(id),
+            ..EventFilter::default()
+        };
+        let events = world.store.list_events(world.bot, filter, all()).await;
+        let events = events.unwrap().items;
+        let places: Vec<_> = events.iter().map(|event| event.conversation).collect();
+        assert_eq!(places, [Some(old.id); 2]);
+        assert!(events[0].created_at > events[1].created_at);
+        let told = world
+            .store
+            .list_deliveries(world.bot, None, Some(id), all());
+        let told = told.await.unwrap().items;
+        assert_eq!(told.iter().filter(|one| one.event.is_some()).count(), 2);
+        assert!(told.iter().all(|one| one.conversation == Some(old.id)));
     }
 
     // What was on its way ends as it would have, and the rest follows, one line each way.

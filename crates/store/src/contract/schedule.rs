@@ -215,7 +215,7 @@ pub async fn a_scheduled_message_takes_its_place_when_it_is_due(factory: &dyn Fa
     back.due = due;
     let mut come = world.said(thread, user, Direction::Incoming, "reminder");
     come.due = due;
-    let event = come.event;
+    let event = EventId::from(come.message.id);
     let out = world.post(out).await.value;
     assert_eq!(
         out.delivery.as_ref().unwrap().status,

@@ -147,6 +147,31 @@ pub async fn a_workflow_goes_on_until_it_ends(factory: &dyn Factory) {
     assert_eq!(told(&events[2]).workflow.status, WorkflowStatus::Completed);
 }
 
+/// The event under which it is in progress may be one that announces a message.
+pub async fn a_workflow_goes_on_when_a_message_is_processed(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let id = create(&world, new_workflow(&world, "x")).await.id;
+    let (claimed, _) = next(&world).await;
+    world.finish(&claimed, delivered()).await;
+    world.ingest(vec![world.update("1", "7", "hi", None)]).await;
+    let (claimed, event) = next(&world).await;
+    assert_eq!(event.kind, Event::MESSAGE_CREATED);
+    let at_work = update(&world, id, works_under(event.id)).await.unwrap();
+    assert_eq!(at_work.event, Some(event.id));
+    assert_eq!(is(&world, id, WorkflowStatus::InProgress).await, at_work);
+    let unknown = works_under(EventId::new(world.env.ulid()));
+    let refused = update(&world, id, unknown).await;
+    assert!(matches!(
+        refused,
+        Err(Error::ReferenceNotFound { field, .. }) if field == "eventId"
+    ));
+    world.pass(Duration::from_secs(5));
+    assert!(world.finish(&claimed, delivered()).await);
+    is(&world, id, WorkflowStatus::Pending).await;
+    let (_, event) = next(&world).await;
+    assert_eq!(told(&event).news, WorkflowNews::WorkflowContinued);
+}
+
 /// What it is in progress under fails: it stays until somebody acts or its time is over.
 pub async fn a_workflow_whose_event_fails_stays_as_it_is(factory: &dyn Factory) {
     let world = World::new(factory).await;

@@ -13,8 +13,8 @@ use super::Factory;
 use crate::{
     Batch, Claim, Claimed, ClaimedDelivery, ConversationFilter, CreateBot, Cursor, Discriminate,
     Finish, Found, GetOrCreateConversation, GetOrCreateUser, Inbound, InboundContent,
-    InboundMessage, Ingested, Key, Lane, LostSends, NewIntegration, NewMessage, NewUser, Outcome,
-    Page, PageRequest, Place, PostMessage, Posted, Sender, Store, Subject, Thread,
+    InboundMessage, Ingested, Key, Lane, LostSends, NewEvent, NewIntegration, NewMessage, NewUser,
+    Outcome, Page, PageRequest, Place, PostMessage, Posted, Sender, Store, Subject, Thread,
 };
 
 /// The store under test and a bot with one active integration, `telegram`.
@@ -152,8 +152,24 @@ impl World {
                 synthetic: false,
             },
             discriminate: Discriminate::Never,
-            event: EventId::new(self.env.ulid()),
             delivery: DeliveryId::new(self.env.ulid()),
+            due: None,
+            now: self.now(),
+        }
+    }
+
+    /// An event.
+    pub fn event(&self, conversation: Option<ConversationId>, kind: &str) -> NewEvent {
+        NewEvent {
+            id: EventId::new(self.env.ulid()),
+            delivery: DeliveryId::new(self.env.ulid()),
+            bot: self.bot,
+            kind: kind.to_owned(),
+            payload: json("{\"n\":1}"),
+            conversation,
+            user: None,
+            message: None,
+            workflow: None,
             due: None,
             now: self.now(),
         }

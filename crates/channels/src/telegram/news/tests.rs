@@ -267,7 +267,6 @@ async fn a_press_under_a_message_that_is_no_longer_accessible_is_said_in_its_top
             synthetic: false,
         },
         discriminate: switchboard_store::Discriminate::Never,
-        event: engine.new_event_id(),
         delivery: engine.new_delivery_id(),
         due: None,
         now: engine.env().now(),
