@@ -48,8 +48,7 @@ impl Choice {
             None => "all of it",
             Some(Part::Tags) => "without the index of messages' tags",
             Some(Part::Delivery) => "without the delivery",
-            Some(Part::Event) => "without event and delivery",
-            Some(Part::Indexes) => "without five indexes in order of time",
+            Some(Part::Indexes) => "without three indexes in order of time",
         };
         let settings = Settings {
             without,
@@ -101,7 +100,7 @@ fn choices(question: Question) -> (Vec<Choice>, &'static [usize]) {
             (all.map(Choice::schema).into(), &BATCHES)
         }
         Question::Parts => {
-            let parts = [Part::Tags, Part::Delivery, Part::Event, Part::Indexes];
+            let parts = [Part::Tags, Part::Delivery, Part::Indexes];
             let all = [None].into_iter().chain(parts.map(Some));
             (all.map(Choice::part).collect(), &MANY)
         }

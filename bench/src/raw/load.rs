@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, Statement, params};
 
 use super::ingest::{
-    CONVERSATION_TAG, EVENT, JOIN, MESSAGE, MESSAGE_TAG, NEW_CONVERSATION, NEW_USER, USER_TAG,
+    CONVERSATION_TAG, JOIN, MESSAGE, MESSAGE_TAG, NEW_CONVERSATION, NEW_USER, USER_TAG,
 };
 use super::rows;
 use super::{Numbers, scatter};
@@ -21,7 +21,7 @@ const COUNT: &str = "UPDATE conversation
     SET next_seq = ?2 + 1, message_count = ?2, tagged = ?2 WHERE id = ?1";
 /// The bot has taken it, at the first try.
 const DELIVERY: &str = "INSERT INTO delivery
-    (public, bot, destination, conversation, event, status, attempts, due_at, epoch, trying_since,
+    (public, bot, destination, conversation, message, status, attempts, due_at, epoch, trying_since,
         created_at)
     VALUES (?1, ?2, 0, ?3, ?4, 3, 1, ?5, 1, ?5, ?5)";
 const TAG_NAME: &str =
@@ -153,12 +153,11 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Messages, with their event and its delivery. Tells how many each thread has.
+    /// Messages, each with the delivery that told the bot. Tells how many each thread has.
     fn messages(&mut self, progress: &mut impl FnMut(u64)) -> Result<Vec<u32>> {
         let connection = self.connection;
         let mut message = connection.prepare(MESSAGE)?;
         let mut tag = connection.prepare(MESSAGE_TAG)?;
-        let mut event = connection.prepare(EVENT)?;
         let mut delivery = connection.prepare(DELIVERY)?;
         // Threads, conversations and users have the same numbers: all were made in turn. The bot
         // is a user, too.
@@ -195,16 +194,8 @@ impl Loader<'_> {
             for pair in rows::digests(&tags) {
                 tag.execute([conversation, pair, id])?;
             }
-            let told = event.insert(params![
-                self.numbers.id_at(at),
-                self.bot,
-                conversation,
-                user,
-                id,
-                now
-            ])?;
             let public = self.numbers.id_at(at);
-            delivery.execute(params![public, self.bot, conversation, told, now])?;
+            delivery.execute(params![public, self.bot, conversation, id, now])?;
             if number % STEP == 0 {
                 progress(size.conversations + number);
             }

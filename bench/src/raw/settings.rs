@@ -11,9 +11,8 @@ use crate::failure::Result;
 /// The store's, of a writer's cache.
 const CACHE_MIB: i64 = 32;
 
-const INDEXES: &str = "DROP INDEX IF EXISTS message_bot; DROP INDEX IF EXISTS event_bot;
-    DROP INDEX IF EXISTS event_message; DROP INDEX IF EXISTS delivery_bot;
-    DROP INDEX IF EXISTS delivery_event";
+const INDEXES: &str = "DROP INDEX IF EXISTS message_bot;
+    DROP INDEX IF EXISTS delivery_bot; DROP INDEX IF EXISTS delivery_message";
 
 /// Who copies the log into the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +28,9 @@ pub(crate) enum Checkpoints {
 pub(crate) enum Part {
     /// What finds a message by its tags.
     Tags,
-    /// The delivery of the event.
+    /// The delivery that announces the message.
     Delivery,
-    /// The event that announces the message, and its delivery.
-    Event,
-    /// What lists a bot's messages, events and deliveries in order, and finds those of a message:
+    /// What lists a bot's messages and deliveries in order, and finds those of a message:
     /// entries that lie at the end of their index.
     Indexes,
 }

@@ -19,6 +19,8 @@ use crate::rows::{self, EventRow};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, message, schedule, user, workflow};
 
+pub(crate) use self::list::list;
+
 // The number says what message was the last before it: see `list`.
 const INSERT: &str = "INSERT INTO event
     (id, public, bot, kind, payload, conversation, user, message, once, created_at, workflow)
@@ -255,7 +257,7 @@ impl EventStore for SqliteStore {
         filter: EventFilter,
         page: PageRequest,
     ) -> Result<Page<Event>> {
-        self.list(move |connection| list::list(connection, bot, &filter, page))
+        self.list(move |connection| list(connection, bot, &filter, page))
             .await
     }
 }

@@ -1,6 +1,7 @@
 //! What only this backend promises: how its commits, its file and its log behave.
 
 mod commits;
+mod events;
 mod files;
 mod identity;
 mod message_tags;

@@ -16,7 +16,7 @@ use crate::system::cpu_time;
 use crate::update::Threads;
 
 pub(in crate::raw) use own::{
-    CONVERSATION_TAG, EVENT, JOIN, MESSAGE, MESSAGE_TAG, NEW_CONVERSATION, NEW_USER, USER_TAG,
+    CONVERSATION_TAG, JOIN, MESSAGE, MESSAGE_TAG, NEW_CONVERSATION, NEW_USER, USER_TAG,
 };
 
 /// When all of it was said.
@@ -25,7 +25,7 @@ const NOW: i64 = 1_750_000_000_000;
 /// What the rows are written into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Schema {
-    /// The store's own: with tags, an event and its delivery for each message, and all indexes.
+    /// The store's own: with tags, and a delivery for each message, and all indexes.
     Own,
     /// The least that an ingest must find and leave, with integer references inside.
     Integer,

@@ -280,7 +280,7 @@ fn announced(
     Ok(found.items)
 }
 
-pub(super) fn list(
+pub(crate) fn list(
     connection: &Connection,
     bot: BotId,
     filter: &EventFilter,
