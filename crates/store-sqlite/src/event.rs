@@ -19,6 +19,8 @@ use crate::rows::{self, EventRow};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, message, schedule, user, workflow};
 
+#[cfg(test)]
+pub(crate) use self::list::{PENDING, PENDING_MESSAGES};
 pub(crate) use self::list::list;
 
 // The number says what message was the last before it: see `list`.

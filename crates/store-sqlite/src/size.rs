@@ -1,7 +1,8 @@
 //! How large a database is, beside what it holds; told from a few pages, however much there is.
 //!
 //! A message costs its text (payload and tags, the tags twice more in small) and a fixed part: its
-//! row, what it is found by, the event that announces it, and the delivery of that. The test that
+//! row, what it is found by, and its delivery; in a database that is older also the row of the event
+//! that announces it. The test that
 //! this holds is beside this file; docs/performance.md says what each part takes.
 
 use std::path::{Path, PathBuf};

@@ -10,14 +10,14 @@ use switchboard_model::{
     BotId, ConversationId, Direction, Event, EventId, EventPayload, EventStatus, IntegrationId,
     MessageId, UserId,
 };
-use switchboard_store::contract::world::{World, all, dead, delivered, walk};
+use switchboard_store::contract::world::{World, all, delivered, walk};
 use switchboard_store::{EventFilter, Lane, PageRequest, Subject};
 
 use super::{One, database, folder};
 use crate::{event, schema};
 
 /// The version before an announcement was made of its message.
-const BEFORE: usize = 13;
+const BEFORE: usize = 14;
 
 /// As the version before wrote them: three messages, of which the bot has taken the first, and not
 /// the second, which was given up.
@@ -34,13 +34,13 @@ const OLD: [&str; 9] = [
     "WITH n (n) AS (VALUES (1), (2), (3))
         INSERT INTO message (public, bot, conversation, user, direction, kind, payload, tags,
             synthetic, seq, created_at, updated_at)
-        SELECT zeroblob(15) || CAST(char(n) AS BLOB), 1, 1, 1, 0, 'text', '{\"text\":\"hi\"}', '{}',
+        SELECT unhex(printf('%032x', n)), 1, 1, 1, 0, 'text', '{\"text\":\"hi\"}', '{}',
             0, n, 1000 + n, 1000 + n FROM n",
     "INSERT INTO event (public, bot, kind, conversation, user, message, created_at)
-        SELECT zeroblob(15) || CAST(char(64 + id) AS BLOB), 1, 'message_created', 1, 1, id,
+        SELECT unhex(printf('%032x', 64 + id)), 1, 'message_created', 1, 1, id,
             created_at FROM message ORDER BY id",
     "INSERT INTO delivery (public, bot, destination, conversation, event, status, due_at, created_at)
-        SELECT zeroblob(15) || CAST(char(96 + id) AS BLOB), 1, 0, 1, id,
+        SELECT unhex(printf('%032x', 96 + id)), 1, 0, 1, id,
             CASE id WHEN 1 THEN 3 WHEN 2 THEN 5 ELSE 1 END, created_at, created_at
         FROM event ORDER BY id",
     "SELECT ?1, ?2, ?3, ?4",
@@ -178,13 +178,14 @@ async fn a_list_of_events_costs_what_it_shows() {
     world.pass(Duration::from_secs(1));
     let ingested = world.ingest(vec![world.update("1", "7", "hi", None)]).await;
     assert_eq!(ingested.len(), 1);
-    let beside = Connection::open(&path).unwrap();
+    let mut beside = Connection::open(&path).unwrap();
     let taken = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&taken);
     let count = move || {
         counter.fetch_add(1, Ordering::Relaxed);
         false
     };
+    beside.progress_handler(1, Some(count)).unwrap();
     let steps = |filter: &EventFilter| {
         let mut after = None;
         let mut most = 0;
@@ -201,7 +202,6 @@ async fn a_list_of_events_costs_what_it_shows() {
         }
         most
     };
-    beside.progress_handler(1, Some(count)).unwrap();
     let of_kind = |kind: &str| EventFilter {
         kind: Some(kind.to_owned()),
         ..EventFilter::default()
@@ -218,7 +218,7 @@ async fn a_list_of_events_costs_what_it_shows() {
         of_status(EventStatus::Processed),
         of_status(EventStatus::Failed),
     ];
-    let mut fill = |count: i64| {
+    let fill = |count: i64| {
         let mut store = Connection::open(&path).unwrap();
         let tx = store.transaction().unwrap();
         for table in ["delivery", "event", "message"] {
@@ -281,11 +281,4 @@ async fn a_clock_that_goes_back_makes_nothing_be_listed_twice() {
         ids.sort();
         assert_eq!(ids, made);
     }
-    // Nor does one that is given up and replayed.
-    let claimed = world.claim_one(Lane::Bots).await;
-    assert!(world.finish(&claimed, dead("never")).await);
-    let list = world
-        .store
-        .list_events(world.bot, EventFilter::default(), all());
-    assert_eq!(list.await.unwrap().items.len(), 12);
 }

@@ -83,6 +83,10 @@ fn what_reads_the_outbox_reads_an_index() {
     let mut connection = Connection::open_in_memory().unwrap();
     schema::migrate(&mut connection).unwrap();
     let pending = format!("SELECT e.id FROM event e WHERE {}", event::PENDING);
+    let pending_messages = format!(
+        "SELECT m.id FROM message m WHERE {}",
+        event::PENDING_MESSAGES
+    );
     for (sql, indexes) in [
         (look::FIRST, vec!["delivery_new (destination=?)"]),
         (look::ANY, vec!["delivery_new (destination=?)"]),
@@ -125,6 +129,13 @@ fn what_reads_the_outbox_reads_an_index() {
                 "delivery_first (destination=?)",
                 "delivery_again (destination=?)",
                 "delivery_leased (destination=?)",
+            ],
+        ),
+        (
+            &pending_messages,
+            vec![
+                "delivery_new (destination=?)",
+                "delivery_line (destination=? AND conversation>?)",
             ],
         ),
     ] {

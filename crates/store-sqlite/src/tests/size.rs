@@ -12,7 +12,7 @@ use crate::size::{LOG_BOUND, look, parts};
 use crate::{SqliteStore, rows};
 
 /// What is in a message of the test takes no more than this, with all that belongs to it.
-const MOST: u64 = 1_100;
+const MOST: u64 = 600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_takes_no_more_than_is_said() {
