@@ -19,9 +19,9 @@ use crate::rows::{self, EventRow};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, message, schedule, user, workflow};
 
+pub(crate) use self::list::list;
 #[cfg(test)]
 pub(crate) use self::list::{PENDING, PENDING_MESSAGES};
-pub(crate) use self::list::list;
 
 // The number says what message was the last before it: see `list`.
 const INSERT: &str = "INSERT INTO event
