@@ -63,7 +63,7 @@ const FAILED_MESSAGES: &str = "m.id IN (
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     at: i64,
-    place: i64,
+    row: i64,
     number: i64,
 }
 
@@ -71,7 +71,7 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     let number: i64 = row.get(0)?;
     Ok(Place {
         at: row.get(1)?,
-        place: if number < 0 {
+        row: if number < 0 {
             -number << PLACE_BITS
         } else {
             number
@@ -84,7 +84,7 @@ impl Place {
     const fn cursor(&self) -> Cursor {
         Cursor {
             at: self.at,
-            row: self.place,
+            row: self.row,
         }
     }
 }

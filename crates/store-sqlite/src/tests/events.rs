@@ -221,8 +221,7 @@ async fn a_list_of_events_costs_what_it_shows() {
     let fill = |count: i64| {
         let mut store = Connection::open(&path).unwrap();
         let tx = store.transaction().unwrap();
-        for table in ["delivery", "event", "message"] {
-            let kept = if table == "event" { 0 } else { 1 };
+        for (table, kept) in [("delivery", 1), ("event", 0), ("message", 1)] {
             tx.execute(&format!("DELETE FROM {table} WHERE id > ?1"), [kept])
                 .unwrap();
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_model::{StateId, StateKind};
+use switchboard_model::{ConversationId, StateId, StateKind};
 
 use super::Factory;
 use super::delivery::{payload, text_of};
@@ -86,6 +86,27 @@ pub async fn a_thread_that_moves_keeps_its_conversation(factory: &dyn Factory) {
     };
     world.ingest(vec![update(&world, moved)]).await;
     assert_eq!(world.conversations().await.len(), 1);
+}
+
+/// What announces the messages of a conversation is where they are, by whichever id it is asked for.
+async fn are_announced_in(world: &World, ids: &[ConversationId], count: usize) {
+    for id in ids {
+        let filter = EventFilter {
+            conversation: Some(*id),
+            ..EventFilter::default()
+        };
+        let events = world.store.list_events(world.bot, filter, all()).await;
+        let events = events.unwrap().items;
+        let places: Vec<_> = events.iter().map(|event| event.conversation).collect();
+        assert_eq!(places, vec![Some(ids[0]); count]);
+        assert!(events.is_sorted_by(|one, other| one.created_at > other.created_at));
+        let told = world
+            .store
+            .list_deliveries(world.bot, None, Some(*id), all());
+        let told = told.await.unwrap().items;
+        assert_eq!(told.iter().filter(|one| one.event.is_some()).count(), count);
+        assert!(told.iter().all(|one| one.conversation == Some(ids[0])));
+    }
 }
 
 /// Where both have a conversation they become one, with the messages by time, and nothing that
@@ -175,24 +196,7 @@ pub async fn two_conversations_of_one_thread_become_one(factory: &dyn Factory) {
         );
     }
 
-    // What announces the messages is where they are.
-    for id in [old.id, new.id] {
-        let filter = EventFilter {
-            conversation: Some(id),
-            ..EventFilter::default()
-        };
-        let events = world.store.list_events(world.bot, filter, all()).await;
-        let events = events.unwrap().items;
-        let places: Vec<_> = events.iter().map(|event| event.conversation).collect();
-        assert_eq!(places, [Some(old.id); 2]);
-        assert!(events[0].created_at > events[1].created_at);
-        let told = world
-            .store
-            .list_deliveries(world.bot, None, Some(id), all());
-        let told = told.await.unwrap().items;
-        assert_eq!(told.iter().filter(|one| one.event.is_some()).count(), 2);
-        assert!(told.iter().all(|one| one.conversation == Some(old.id)));
-    }
+    are_announced_in(&world, &[old.id, new.id], 2).await;
 
     // What was on its way ends as it would have, and the rest follows, one line each way.
     assert!(world.finish(&claimed, delivered()).await);
