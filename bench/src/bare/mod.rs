@@ -23,7 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::read::Pool;
 use crate::failure::{Result, failed};
-use crate::raw::{self, BATCH, Checkpointer, Finder, Get, List, Maker, Numbers, Poster};
+use crate::raw::{
+    self, BATCH, Checkpointer, Finder, Get, List, Maker, Numbers, Poster, WORTHWHILE,
+};
 
 /// What the process is told on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
@@ -192,7 +194,7 @@ fn write_all(
     mut commands: mpsc::Receiver<(Write, oneshot::Sender<()>)>,
 ) -> Result<()> {
     let mut connection = raw::writer(path)?;
-    let mut checkpointer = Checkpointer::start(path, &mut connection)?;
+    let mut checkpointer = Checkpointer::start(path, &mut connection, WORTHWHILE)?;
     let mut poster = Poster::prepare(&connection, conversations)?;
     let mut maker = Maker::prepare(&connection)?;
     let mut numbers = Numbers::new(2);

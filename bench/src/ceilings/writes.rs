@@ -59,14 +59,14 @@ impl Choice {
 
     fn checkpoints(checkpoints: Checkpoints) -> Self {
         let name = match checkpoints {
-            Checkpoints::Thread => "by a second thread".to_owned(),
+            Checkpoints::Thread(pages) => format!("by a second thread, each {pages} pages"),
             Checkpoints::Writer(pages) => format!("by the writer, each {pages} pages"),
         };
         let settings = Settings {
             checkpoints,
             ..Settings::CEILING
         };
-        Self::setting(name, settings, checkpoints == Checkpoints::Thread)
+        Self::setting(name, settings, checkpoints == Settings::CEILING.checkpoints)
     }
 
     fn savepoints(savepoints: bool) -> Self {
@@ -108,7 +108,8 @@ fn choices(question: Question) -> (Vec<Choice>, &'static [usize]) {
             let all = [
                 Checkpoints::Writer(1_000),
                 Checkpoints::Writer(10_000),
-                Checkpoints::Thread,
+                Checkpoints::Thread(4_000),
+                Settings::CEILING.checkpoints,
             ];
             (all.map(Choice::checkpoints).into(), &FEW)
         }

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::failure::Result;
 
 /// The store's: pages in the log from which it is worth copying.
-const WORTHWHILE: i64 = 4_000;
+pub(crate) const WORTHWHILE: i64 = 10_000;
 
 /// The writer's side.
 pub(crate) struct Checkpointer {
@@ -21,11 +21,13 @@ pub(crate) struct Checkpointer {
     copied: Arc<AtomicBool>,
     pages: Arc<AtomicI64>,
     asked: bool,
+    /// Pages in the log from which it is copied.
+    threshold: i64,
 }
 
 impl Checkpointer {
-    /// For the log of this writer.
-    pub(crate) fn start(path: &Path, writer: &mut Connection) -> Result<Self> {
+    /// For the log of this writer, whenever it has so many pages.
+    pub(crate) fn start(path: &Path, writer: &mut Connection, threshold: i64) -> Result<Self> {
         let pages = Arc::new(AtomicI64::new(0));
         let seen = Arc::clone(&pages);
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
@@ -49,6 +51,7 @@ impl Checkpointer {
             copied,
             pages,
             asked: false,
+            threshold,
         })
     }
 
@@ -59,7 +62,7 @@ impl Checkpointer {
                 self.asked = false;
                 checkpoint(writer, "PRAGMA wal_checkpoint(RESTART)")?;
             }
-        } else if self.pages.load(Ordering::Relaxed) >= WORTHWHILE {
+        } else if self.pages.load(Ordering::Relaxed) >= self.threshold {
             self.asked = self
                 .wake
                 .as_ref()

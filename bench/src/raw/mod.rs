@@ -26,7 +26,7 @@ use crate::failure::Result;
 use crate::stored::Size;
 use crate::system;
 
-pub(crate) use checkpoint::Checkpointer;
+pub(crate) use checkpoint::{Checkpointer, WORTHWHILE};
 pub(crate) use conversation::{Finder, Maker};
 pub(crate) use ingest::{Ingest, Schema};
 pub(crate) use load::load;

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Checkpointer;
+use super::checkpoint::WORTHWHILE;
 use crate::failure::Result;
 
 /// The store's, of a writer's cache.
@@ -17,8 +18,8 @@ const INDEXES: &str = "DROP INDEX IF EXISTS message_bot;
 /// Who copies the log into the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Checkpoints {
-    /// A second thread, as the store's.
-    Thread,
+    /// A second thread, as the store's, whenever the log has so many pages.
+    Thread(i64),
     /// The writer itself, in its commit, whenever the log has so many pages.
     Writer(i64),
 }
@@ -49,7 +50,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// The store's.
     pub(crate) const CEILING: Self = Self {
-        checkpoints: Checkpoints::Thread,
+        checkpoints: Checkpoints::Thread(WORTHWHILE),
         savepoints: false,
         cache_mib: CACHE_MIB,
         without: None,
@@ -58,7 +59,7 @@ impl Settings {
     /// A connection that writes, to a database of which nobody reads if indexes are left out.
     pub(super) fn connect(self, path: &Path) -> Result<Connection> {
         let pages = match self.checkpoints {
-            Checkpoints::Thread => 0,
+            Checkpoints::Thread(_) => 0,
             Checkpoints::Writer(pages) => pages,
         };
         let connection = super::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -81,7 +82,7 @@ impl Settings {
         writer: &mut Connection,
     ) -> Result<Option<Checkpointer>> {
         match self.checkpoints {
-            Checkpoints::Thread => Checkpointer::start(path, writer).map(Some),
+            Checkpoints::Thread(pages) => Checkpointer::start(path, writer, pages).map(Some),
             Checkpoints::Writer(_) => Ok(None),
         }
     }

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use crate::{Shared, thread};
 
 /// Pages in the log from which it is worth copying.
-const WORTHWHILE: i64 = 4_000;
+const WORTHWHILE: i64 = 10_000;
 /// Pages in the log from which its file is cut, not only used again.
 pub(crate) const LARGE: i64 = 65_536;
 /// How long the writer waits for readers that still look at the log's old pages.

@@ -49,9 +49,6 @@ pub(in crate::raw) const JOIN: &str =
 const DELIVERY: &str = "INSERT INTO delivery
     (public, bot, destination, conversation, event, message, status, due_at, error, created_at)
     VALUES (?1, ?2, 0, ?3, NULL, ?4, -1, ?5, NULL, ?5)";
-const POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
-    VALUES (?1, '100', ?2, ?3)
-    ON CONFLICT (integration, account) DO UPDATE SET next = ?2, at = ?3";
 
 /// The statements, and what they share.
 pub(super) struct Statements<'a> {
@@ -69,7 +66,6 @@ pub(super) struct Statements<'a> {
     settled: Statement<'a>,
     participant: Statement<'a>,
     delivery: Statement<'a>,
-    position: Statement<'a>,
 }
 
 impl<'a> Statements<'a> {
@@ -89,7 +85,6 @@ impl<'a> Statements<'a> {
             settled: connection.prepare(SETTLED)?,
             participant: connection.prepare(PARTICIPANT)?,
             delivery: connection.prepare(DELIVERY)?,
-            position: connection.prepare(POSITION)?,
         })
     }
 
@@ -196,11 +191,6 @@ impl Take for Statements<'_> {
         if known.is_none() {
             self.connection.execute(JOIN, [conversation, user])?;
         }
-        self.position.execute(params![
-            self.integration,
-            word.number.cast_signed(),
-            super::NOW
-        ])?;
         if self.without == Some(Part::Delivery) {
             return Ok(());
         }
