@@ -4,6 +4,7 @@
 //! Stores keep tags as a bot sees them: those of an integration carry its alias (`telegram:id`),
 //! the bot's own are bare. The engine translates.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 
@@ -137,6 +138,15 @@ impl Tags {
     pub fn without_empty(mut self) -> Self {
         self.0.retain(|_, value| !value.is_empty());
         self
+    }
+
+    /// As [`without_empty`](Self::without_empty), and no copy where nothing is left out.
+    pub fn kept(&self) -> Cow<'_, Self> {
+        if self.0.values().any(String::is_empty) {
+            Cow::Owned(self.clone().without_empty())
+        } else {
+            Cow::Borrowed(self)
+        }
     }
 
     /// How many.

@@ -43,6 +43,27 @@ pub(crate) struct Intake<'a> {
     integration: i64,
 }
 
+/// Makes the tags of messages fit, and of those who say them and where: what a new row will have.
+/// To be called before the writer has it, which would do it for one message after the other.
+pub(crate) fn fit(batch: &mut Batch) {
+    for item in &mut batch.items {
+        let InboundContent::Message(new) = &mut item.content else {
+            continue;
+        };
+        new.tags = fitting(&Tags::new(), &new.tags);
+        let thread = &mut new.thread;
+        if thread.known.is_none() {
+            thread.tags = fitting(&thread.identity, &thread.tags);
+        }
+        let sender = &mut new.sender;
+        sender.tags = match sender.known {
+            Some(_) => fitting(&Tags::new(), &sender.tags),
+            None => fitting(&sender.identity, &sender.tags),
+        };
+    }
+}
+
+/// Takes a batch that [fits](fit).
 fn ingest(tx: &mut Tx<'_>, batch: &Batch) -> Done<Vec<Ingested>> {
     let intake = Intake::new(tx, batch)?;
     let mut done = Vec::with_capacity(batch.items.len());
@@ -180,7 +201,7 @@ impl Intake<'_> {
             direction: Direction::Incoming,
             kind: &new.kind,
             payload: &new.payload,
-            tags: &fitting(&Tags::new(), &new.tags),
+            tags: &new.tags,
             synthetic: false,
             once,
             waits: true,
@@ -322,7 +343,7 @@ impl Intake<'_> {
             self.scope(&thread.channel),
             thread.id,
             &thread.identity,
-            &fitting(&thread.identity, &thread.tags),
+            &thread.tags,
             Surplus::LeaveOut,
             now,
         )?;
@@ -363,6 +384,16 @@ impl Intake<'_> {
             return Err(conversation::no_identity().into());
         }
         let scope = self.user_scope();
+        if let Some(found) = user::find(connection, scope, &sender.identity)? {
+            let told = user::Told {
+                identity: &sender.identity,
+                tags: &sender.tags,
+                name: sender.name.as_deref(),
+                now: self.batch.now,
+            };
+            let user = user::hear(connection, scope.bot, found, told, Surplus::LeaveOut)?;
+            return Ok((user, false));
+        }
         let new = NewUser {
             id: sender.id,
             bot: self.batch.bot,
@@ -372,8 +403,7 @@ impl Intake<'_> {
             picture_url: None,
             now: self.batch.now,
         };
-        let identity = &sender.identity;
-        user::find_or_insert(connection, scope, &new, identity, true, Surplus::LeaveOut)
+        Ok((user::insert(connection, scope.bot, &new)?, true))
     }
 }
 
@@ -451,7 +481,8 @@ fn write_position(
 
 #[async_trait]
 impl IngestStore for SqliteStore {
-    async fn ingest(&self, batch: Batch) -> Result<Vec<Ingested>> {
+    async fn ingest(&self, mut batch: Batch) -> Result<Vec<Ingested>> {
+        fit(&mut batch);
         self.write(move |tx| ingest(tx, &batch)).await
     }
 

@@ -235,7 +235,8 @@ impl SqliteStore {
                 }
             })?;
         // A writer that closes answers everyone. One that panicked may have committed this.
-        answer.await.unwrap_or(Err(Error::OutcomeUnknown))
+        let (result, _work) = answer.await.map_err(|_| Error::OutcomeUnknown)?;
+        result
     }
 
     /// Reads a little, on this thread.

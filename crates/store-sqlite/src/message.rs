@@ -160,7 +160,7 @@ fn insert_at(
     draft: Draft<'_>,
 ) -> Done<i64> {
     let connection = tx.connection;
-    let tags = draft.tags.clone().without_empty();
+    let tags = draft.tags.kept();
     let id = rows::insert(
         connection,
         INSERT,

@@ -11,7 +11,7 @@ use switchboard_store::{
 };
 
 use crate::failure::Done;
-use crate::ingest::Intake;
+use crate::ingest::{Intake, fit};
 use crate::writer::Tx;
 use crate::{SqliteStore, rows};
 
@@ -74,13 +74,14 @@ fn remap(tx: &mut Tx<'_>, command: &Remap) -> Done<Remapped> {
     if matches!(command.item.content, InboundContent::Unmapped(_)) {
         return Err(Error::invalid("item", "expected an update that was placed").into());
     }
-    let batch = Batch {
+    let mut batch = Batch {
         bot: command.bot,
         integration: command.integration,
         items: vec![command.item.clone()],
         position: None,
         now: command.now,
     };
+    fit(&mut batch);
     let intake = Intake::new(tx, &batch)?;
     let integration = intake.integration();
     let keys = params![integration, command.event.to_bytes()];

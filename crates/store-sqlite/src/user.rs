@@ -137,28 +137,32 @@ pub(crate) fn insert(connection: &Connection, bot: i64, user: &NewUser) -> Done<
     by_number(connection, id)?.ok_or_else(|| rows::gone("a new user"))
 }
 
-/// Finds or makes the user of an identity. A name replaces that of a found one if `rename` says
-/// so: a channel's does. Tells whether it is new.
-pub(crate) fn find_or_insert(
+/// What is told of a user who was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    /// What they were found by.
+    pub(crate) identity: &'a Tags,
+    pub(crate) tags: &'a Tags,
+    /// None: they are called as before.
+    pub(crate) name: Option<&'a str>,
+    pub(crate) now: Timestamp,
+}
+
+/// Writes what is told of a found user, if it says anything new.
+pub(crate) fn hear(
     connection: &Connection,
-    scope: Scope,
-    new: &NewUser,
-    identity: &Tags,
-    rename: bool,
+    bot: i64,
+    found: Numbered<User>,
+    told: Told<'_>,
     surplus: Surplus,
-) -> Done<(Numbered<User>, bool)> {
-    let Some(found) = find(connection, scope, identity)? else {
-        return Ok((insert(connection, scope.bot, new)?, true));
-    };
+) -> Done<Numbered<User>> {
+    let is_new = |name: &&str| found.value.name.as_deref() != Some(*name);
     let update = UserUpdate {
-        tags: news(&found.value, identity, &new.tags),
-        name: new.name.clone().filter(|_| rename).map(Some),
+        tags: news(&found.value, told.identity, told.tags),
+        name: told.name.filter(is_new).map(|name| Some(name.to_owned())),
         picture_url: None,
     };
-    Ok((
-        change(connection, scope.bot, found, update, surplus, new.now)?,
-        false,
-    ))
+    change(connection, bot, found, update, surplus, told.now)
 }
 
 /// Merges tags into a found user, if they say anything new.
@@ -278,7 +282,17 @@ pub(crate) fn find_or_make(
     let new = &command.user;
     let scope = known_scope(tx.connection, new)?;
     let identity = &command.identity;
-    find_or_insert(tx.connection, scope, new, identity, false, Surplus::Refuse)
+    let Some(found) = find(tx.connection, scope, identity)? else {
+        return Ok((insert(tx.connection, scope.bot, new)?, true));
+    };
+    let told = Told {
+        identity,
+        tags: &new.tags,
+        name: None,
+        now: new.now,
+    };
+    let user = hear(tx.connection, scope.bot, found, told, Surplus::Refuse)?;
+    Ok((user, false))
 }
 
 pub(crate) fn update(

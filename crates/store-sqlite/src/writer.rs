@@ -110,12 +110,16 @@ pub(crate) struct Command<T, F> {
     /// None after it panicked: what it has captured may be halfway through a change.
     work: Option<F>,
     result: Option<Done<T>>,
-    reply: oneshot::Sender<Result<T, Error>>,
+    reply: oneshot::Sender<Answer<T, F>>,
 }
+
+/// A result, and the work with all that it has captured: to free that is for its caller to do, while
+/// the writer goes on.
+pub(crate) type Answer<T, F> = (Result<T, Error>, Option<F>);
 
 impl<T, F> Command<T, F> {
     /// `work` changes nothing but the database, for it may be run twice.
-    pub(crate) const fn new(work: F, reply: oneshot::Sender<Result<T, Error>>) -> Self {
+    pub(crate) const fn new(work: F, reply: oneshot::Sender<Answer<T, F>>) -> Self {
         Self {
             work: Some(work),
             result: None,
@@ -156,7 +160,7 @@ where
             (None, Ok(())) => Err(Error::internal("a command was never run")),
         };
         // The caller may have gone; the command counts all the same.
-        drop(self.reply.send(answer));
+        drop(self.reply.send((answer, self.work)));
     }
 }
 

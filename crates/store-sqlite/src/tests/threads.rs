@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Gate, database, folder};
-use crate::writer::{Command, Job, Request, Tx};
+use crate::failure::Done;
+use crate::writer::{Answer, Command, Job, Request, Tx};
 use crate::{SqliteStore, rows, thread};
 
 /// Long, for a machine that is busy.
@@ -25,10 +26,13 @@ impl Job for Defect {
     fn answer(self: Box<Self>, _: Result<(), Error>) {}
 }
 
+type Work = fn(&mut Tx<'_>) -> Done<()>;
+
 /// A command whose caller can be held beside.
-fn write(store: &SqliteStore) -> oneshot::Receiver<Result<(), Error>> {
+fn write(store: &SqliteStore) -> oneshot::Receiver<Answer<(), Work>> {
     let (reply, answer) = oneshot::channel();
-    let command = Command::new(|_: &mut Tx<'_>| Ok(()), reply);
+    let work: Work = |_| Ok(());
+    let command = Command::new(work, reply);
     store
         .queue
         .try_send(Request::Job(Box::new(command)))
