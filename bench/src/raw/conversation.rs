@@ -9,7 +9,10 @@ const FIND: &str = "SELECT item FROM conversation_tag
     WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
 /// The store's own.
 const BY_NUMBER: &str = "
-    SELECT c.id, c.bot, c.integration, c.aliases, c.next_seq, c.public, b.public, i.public,
+    SELECT c.id, c.bot, c.integration, c.aliases,
+        coalesce((SELECT p.seq FROM message p
+        WHERE p.conversation = c.id AND p.seq >= 0 ORDER BY p.seq DESC LIMIT 1), 0),
+        c.public, b.public, i.public,
         i.alias, c.channel, c.tags, c.created_at, c.updated_at
     FROM conversation c CROSS JOIN bot b ON b.id = c.bot
     CROSS JOIN integration i ON i.id = c.integration

@@ -18,7 +18,7 @@ use crate::system;
 use crate::update::text;
 
 const COUNT: &str = "UPDATE conversation
-    SET next_seq = ?2 + 1, message_count = ?2, tagged = ?2 WHERE id = ?1";
+    SET message_count = ?2, settled = ?2 WHERE id = ?1";
 /// The bot has taken it, at the first try.
 const DELIVERY: &str = "INSERT INTO delivery
     (public, bot, destination, conversation, message, status, attempts, due_at, epoch, trying_since,

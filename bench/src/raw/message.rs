@@ -29,11 +29,14 @@ const LIST: &str = concat!(
     " WHERE m.deleted_at IS NULL AND c.deleted_at IS NULL AND m.conversation = ?1
         ORDER BY m.seq DESC, m.id DESC"
 );
-const CONVERSATION: &str = "SELECT id, next_seq, integration FROM conversation
-    WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
+const CONVERSATION: &str = "SELECT c.id,
+        coalesce((SELECT p.seq FROM message p
+        WHERE p.conversation = c.id AND p.seq >= 0 ORDER BY p.seq DESC LIMIT 1), 0) + 1,
+        c.integration
+    FROM conversation c WHERE c.public = ?1 AND c.bot = ?2 AND c.deleted_at IS NULL";
 const USER: &str = "SELECT id FROM user WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
-const TAKE_SEQ: &str =
-    "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
+const SETTLED: &str =
+    "UPDATE conversation SET settled = ?2, message_count = message_count + 1 WHERE id = ?1";
 const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at)
@@ -117,7 +120,7 @@ pub(crate) struct Poster<'a> {
     next: usize,
     conversation: Statement<'a>,
     user: Statement<'a>,
-    take_seq: Statement<'a>,
+    settled: Statement<'a>,
     insert: Statement<'a>,
     participant: Statement<'a>,
     integration: Statement<'a>,
@@ -141,7 +144,7 @@ impl<'a> Poster<'a> {
             next: 0,
             conversation: connection.prepare(CONVERSATION)?,
             user: connection.prepare(USER)?,
-            take_seq: connection.prepare(TAKE_SEQ)?,
+            settled: connection.prepare(SETTLED)?,
             insert: connection.prepare(INSERT)?,
             participant: connection.prepare(PARTICIPANT)?,
             integration: connection.prepare(INTEGRATION)?,
@@ -162,7 +165,7 @@ impl<'a> Poster<'a> {
         let user: i64 = self
             .user
             .query_row(params![self.author, self.bot], |row| row.get(0))?;
-        self.take_seq.execute([conversation, seq + 1])?;
+        self.settled.execute([conversation, seq])?;
         let message = self.insert.insert(params![
             numbers.id(),
             self.bot,

@@ -28,9 +28,8 @@ const INSERT: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at, announced)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)";
-const TAKE_SEQ: &str = "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1,
-        tagged = tagged + (?3 AND tagged = next_seq - 1)
-    WHERE id = ?1";
+const SETTLED: &str =
+    "UPDATE conversation SET settled = ?2, message_count = message_count + 1 WHERE id = ?1";
 const UNCOUNT: &str = "UPDATE conversation SET message_count = message_count - 1 WHERE id = ?1";
 const FOUND_PLACE: &str = "UPDATE message SET seq = ?2, updated_at = ?3 WHERE id = ?1";
 const WAITS: &str = "UPDATE message SET seq = -id WHERE id = ?1";
@@ -112,7 +111,7 @@ pub(crate) fn insert(
 ) -> Done<i64> {
     let seq = take_place(tx.connection, conversation, !draft.waits)?;
     let id = insert_at(tx, conversation, seq, draft)?;
-    message_tag::came(tx.connection, conversation.id, seq)?;
+    message_tag::came(tx.connection, conversation, seq)?;
     tx.conversation_changed(conversation.value.id);
     Ok(id)
 }
@@ -127,11 +126,11 @@ fn take_place(
     let seq = conversation.next_seq;
     conversation.next_seq += 1;
     conversation.value.message_count += 1;
-    rows::execute(
-        connection,
-        TAKE_SEQ,
-        params![conversation.id, conversation.next_seq, is_tagged],
-    )?;
+    // Where others wait it is counted with them.
+    if is_tagged && conversation.settled == seq - 1 {
+        rows::execute(connection, SETTLED, [conversation.id, seq])?;
+        conversation.settled = seq;
+    }
     Ok(seq)
 }
 
@@ -148,7 +147,7 @@ pub(crate) fn arrive(
         FOUND_PLACE,
         params![message, seq, now.as_millis()],
     )?;
-    message_tag::came(tx.connection, conversation.id, seq)?;
+    message_tag::came(tx.connection, conversation, seq)?;
     tx.conversation_changed(conversation.value.id);
     Ok(())
 }
@@ -498,9 +497,11 @@ fn delete(
         message.id,
         &message.value.tags,
     )?;
+    let conversation = conversation_of(tx.connection, message.id)?;
+    // Of those that wait to be counted none is deleted.
+    message_tag::settle(tx.connection, conversation)?;
     rows::execute(tx.connection, DELETE, params![message.id, now.as_millis()])?;
     version::forget(tx.connection, message.id)?;
-    let conversation = conversation_of(tx.connection, message.id)?;
     if message.value.seq < 0 {
         schedule::forget_message(tx.connection, message.id)?;
     } else {

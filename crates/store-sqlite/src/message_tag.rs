@@ -3,7 +3,8 @@
 //! The index of messages' tags holds everything but the newest messages that a channel brought to a
 //! conversation: those wait until they are about [`TAIL`], and enter it together. One by one, each
 //! of their tags would cost its ingest a page that lies anywhere in the file; together they share
-//! theirs. Whoever looks for a tag looks through those few messages, too.
+//! theirs. Whoever looks for a tag looks through those few messages, too. So it is with the count of
+//! messages in the conversation's row: what waits is counted by its places.
 //!
 //! For questions across conversations a mark says how far the index has all rows ([`Mark`]).
 //!
@@ -17,16 +18,17 @@ use switchboard_model::Tags;
 
 use crate::failure::{Done, Failure};
 use crate::mark::ROWS;
-use crate::rows;
+use crate::rows::{self, ConversationRow};
 use crate::tags::{self, MESSAGES};
 
 /// How many messages a conversation has at most that are looked through.
 pub(crate) const TAIL: i64 = 64;
 
-const WAITING: &str = "SELECT m.id, m.tags FROM conversation c
-    CROSS JOIN message m ON m.conversation = c.id AND m.seq > c.tagged
-    WHERE c.id = ?1 AND m.deleted_at IS NULL";
-const SETTLED: &str = "UPDATE conversation SET tagged = next_seq - 1 WHERE id = ?1";
+const WAITING: &str = "SELECT m.id, m.tags, m.seq FROM conversation c
+    CROSS JOIN message m ON m.conversation = c.id AND m.seq > c.settled
+    WHERE c.id = ?1 ORDER BY m.seq";
+const SETTLED: &str = "UPDATE conversation
+    SET message_count = message_count + ?2 - settled, settled = ?2 WHERE id = ?1";
 /// Those that went out did not wait.
 pub(crate) const BEHIND: &str = "SELECT id, conversation, iif(direction, '{}', tags) FROM message
     WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -40,31 +42,47 @@ const CANDIDATES: usize = 10_000;
 
 /// To be told of each message that comes to the end of its conversation, once it is there.
 /// Conversations of one age take turns.
-pub(crate) fn came(connection: &Connection, conversation: i64, seq: i64) -> Done<()> {
-    if (seq + conversation) % TAIL == 0 {
-        settle(connection, conversation)?;
+pub(crate) fn came(
+    connection: &Connection,
+    conversation: &mut ConversationRow,
+    seq: i64,
+) -> Done<()> {
+    if (seq + conversation.id) % TAIL == 0 && conversation.settled < seq {
+        settle(connection, conversation.id)?;
+        conversation.settled = seq;
     }
     Ok(())
 }
 
-/// Puts all of a conversation's messages into the index.
+/// Puts all of a conversation's messages into the index, and counts them.
 pub(crate) fn settle(connection: &Connection, conversation: i64) -> Done<()> {
     let waiting = waiting(connection, conversation)?;
-    if waiting.is_empty() {
+    let Some(last) = waiting.last().map(|one| one.seq) else {
         return Ok(());
-    }
+    };
     let entries = waiting
         .iter()
-        .flat_map(|(id, tags)| entries(conversation, *id, tags));
+        .flat_map(|one| entries(conversation, one.id, &one.tags));
     insert(connection, entries.collect())?;
-    rows::execute(connection, SETTLED, [conversation])?;
+    rows::execute(connection, SETTLED, [conversation, last])?;
     Ok(())
 }
 
-/// Those that may not be in the index.
-fn waiting(connection: &Connection, conversation: i64) -> Done<Vec<(i64, Tags)>> {
+/// A message that may not be in the index.
+struct Waiting {
+    id: i64,
+    tags: Tags,
+    seq: i64,
+}
+
+/// Those of a conversation, in their order.
+fn waiting(connection: &Connection, conversation: i64) -> Done<Vec<Waiting>> {
     rows::all(connection, WAITING, [conversation], |row| {
-        Ok((row.get(0)?, rows::tags(row, 1)?))
+        Ok(Waiting {
+            id: row.get(0)?,
+            tags: rows::tags(row, 1)?,
+            seq: row.get(2)?,
+        })
     })
 }
 
@@ -119,8 +137,8 @@ pub(crate) fn first(
 /// Those that may not be in the index and have all of `tags`.
 fn having(connection: &Connection, conversation: i64, tags: &Tags) -> Done<Vec<i64>> {
     let waiting = waiting(connection, conversation)?;
-    let has = waiting.into_iter().filter(|(_, has)| has.contains(tags));
-    Ok(has.map(|(id, _)| id).collect())
+    let has = waiting.into_iter().filter(|one| one.tags.contains(tags));
+    Ok(has.map(|one| one.id).collect())
 }
 
 /// The messages of a conversation that may have all of `tags`, as a JSON array; none if they are too

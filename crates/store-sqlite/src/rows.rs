@@ -121,6 +121,8 @@ pub(crate) struct ConversationRow {
     pub(crate) integration: i64,
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) next_seq: i64,
+    /// The place up to which its messages are settled.
+    pub(crate) settled: i64,
     /// Whether it has lost its identity.
     pub(crate) reset: bool,
     pub(crate) value: Conversation,
@@ -144,6 +146,15 @@ impl ConversationRow {
     }
 }
 
+/// The last place of the conversation `c`; 0 if nobody has said anything.
+macro_rules! last_place {
+    () => {
+        "coalesce((SELECT p.seq FROM message p WHERE p.conversation = c.id AND p.seq >= 0
+            ORDER BY p.seq DESC LIMIT 1), 0)"
+    };
+}
+pub(crate) use last_place;
+
 /// The columns that [`conversation`] reads, of all conversations or of those that something names.
 macro_rules! select_conversation {
     () => {
@@ -152,9 +163,11 @@ macro_rules! select_conversation {
     ($from:literal) => {
         concat!(
             "
-    SELECT c.id, c.bot, c.integration, c.aliases, c.next_seq, c.public, b.public, i.public,
+    SELECT c.id, c.bot, c.integration, c.aliases, ",
+            $crate::rows::last_place!(),
+            ", c.public, b.public, i.public,
         i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL,
-        c.message_count
+        c.message_count, c.settled
     FROM ",
             $from,
             " CROSS JOIN bot b ON b.id = c.bot
@@ -165,6 +178,9 @@ macro_rules! select_conversation {
 pub(crate) use select_conversation;
 
 pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
+    let (last, counted, settled): (i64, i64, i64) = (row.get(4)?, row.get(14)?, row.get(15)?);
+    let message_count =
+        u32::try_from(counted + last - settled).map_err(|error| damaged(14, error))?;
     Ok(ConversationRow {
         id: row.get(0)?,
         bot: row.get(1)?,
@@ -173,7 +189,8 @@ pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
             Some(text) => read_json(3, text)?,
             None => Vec::new(),
         },
-        next_seq: row.get(4)?,
+        next_seq: last + 1,
+        settled,
         reset: row.get(13)?,
         value: Conversation {
             id: ConversationId::from_bytes(row.get(5)?),
@@ -182,7 +199,7 @@ pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
             alias: row.get(8)?,
             channel: row.get(9)?,
             tags: tags(row, 10)?,
-            message_count: row.get(14)?,
+            message_count,
             created_at: time(row, 11)?,
             updated_at: time(row, 12)?,
         },

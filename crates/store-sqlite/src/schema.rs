@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_message_tags.sql"),
     include_str!("migrations/0014_new.sql"),
     include_str!("migrations/0015_announced.sql"),
+    include_str!("migrations/0016_settled.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

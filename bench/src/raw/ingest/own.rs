@@ -10,7 +10,9 @@ use crate::update::{DATE, text};
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
-const CONVERSATION: &str = "SELECT c.id, c.public, c.channel, c.tags, c.aliases, c.next_seq,
+const CONVERSATION: &str = "SELECT c.id, c.public, c.channel, c.tags, c.aliases,
+    coalesce((SELECT p.seq FROM message p
+        WHERE p.conversation = c.id AND p.seq >= 0 ORDER BY p.seq DESC LIMIT 1), 0) + 1,
     c.created_at, c.updated_at
     FROM conversation_tag t CROSS JOIN conversation c ON c.id = t.item
     WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= 0 AND c.integration = ?3
@@ -25,8 +27,6 @@ pub(in crate::raw) const NEW_CONVERSATION: &str = "INSERT INTO conversation
 pub(in crate::raw) const NEW_USER: &str = "INSERT INTO user
     (public, bot, integration, tags, name, created_at, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
-const TAKE_SEQ: &str =
-    "UPDATE conversation SET next_seq = ?2, message_count = message_count + 1 WHERE id = ?1";
 pub(in crate::raw) const MESSAGE: &str = "INSERT INTO message
     (public, bot, conversation, user, direction, kind, payload, tags, synthetic, seq, once,
         created_at, updated_at, announced)
@@ -40,9 +40,10 @@ pub(in crate::raw) const USER_TAG: &str =
 /// The store's: of a conversation, messages enter the index of tags together.
 const TAIL: i64 = 64;
 const WAITING: &str = "SELECT m.id, m.tags FROM conversation c
-    CROSS JOIN message m ON m.conversation = c.id AND m.seq > c.tagged
-    WHERE c.id = ?1 AND m.deleted_at IS NULL";
-const SETTLED: &str = "UPDATE conversation SET tagged = next_seq - 1 WHERE id = ?1";
+    CROSS JOIN message m ON m.conversation = c.id AND m.seq > c.settled
+    WHERE c.id = ?1 ORDER BY m.seq";
+const SETTLED: &str = "UPDATE conversation
+    SET message_count = message_count + ?2 - settled, settled = ?2 WHERE id = ?1";
 const PARTICIPANT: &str = "SELECT 1 FROM participant WHERE conversation = ?1 AND user = ?2";
 pub(in crate::raw) const JOIN: &str =
     "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
@@ -59,7 +60,6 @@ pub(super) struct Statements<'a> {
     seen: Statement<'a>,
     conversation: Statement<'a>,
     user: Statement<'a>,
-    take_seq: Statement<'a>,
     message: Statement<'a>,
     message_tag: Statement<'a>,
     waiting: Statement<'a>,
@@ -78,7 +78,6 @@ impl<'a> Statements<'a> {
             seen: connection.prepare(SEEN)?,
             conversation: connection.prepare(CONVERSATION)?,
             user: connection.prepare(USER)?,
-            take_seq: connection.prepare(TAKE_SEQ)?,
             message: connection.prepare(MESSAGE)?,
             message_tag: connection.prepare(MESSAGE_TAG)?,
             waiting: connection.prepare(WAITING)?,
@@ -114,7 +113,7 @@ impl<'a> Statements<'a> {
     }
 
     /// Puts the messages of a conversation that wait into the index of tags.
-    fn settle(&mut self, numbers: &mut Numbers, conversation: i64) -> Result<()> {
+    fn settle(&mut self, numbers: &mut Numbers, conversation: i64, seq: i64) -> Result<()> {
         let mut entries = Vec::new();
         let mut waiting = self.waiting.query([conversation])?;
         while let Some(row) = waiting.next()? {
@@ -127,7 +126,7 @@ impl<'a> Statements<'a> {
         for entry in entries {
             self.message_tag.execute(entry)?;
         }
-        self.settled.execute([conversation])?;
+        self.settled.execute([conversation, seq])?;
         Ok(())
     }
 
@@ -168,7 +167,6 @@ impl Take for Statements<'_> {
         debug_assert!(!seen, "keys are scattered numbers, each used once");
         let (conversation, seq) = self.conversation(numbers, word)?;
         let user = self.user(numbers, word)?;
-        self.take_seq.execute([conversation, seq + 1])?;
         let tags = rows::text(&rows::message(word.thread, word.number, DATE));
         let message = self.message.insert(params![
             numbers.id(),
@@ -182,7 +180,7 @@ impl Take for Statements<'_> {
             super::NOW
         ])?;
         if self.without != Some(Part::Tags) && (seq + conversation) % TAIL == 0 {
-            self.settle(numbers, conversation)?;
+            self.settle(numbers, conversation, seq)?;
         }
         let known: Option<i64> = self
             .participant

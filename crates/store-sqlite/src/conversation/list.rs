@@ -9,6 +9,16 @@ use crate::query::{self, Query};
 use crate::tags::{CONVERSATIONS, without_identity};
 use crate::{rows, user};
 
+/// How many messages it has.
+macro_rules! count {
+    () => {
+        concat!(
+            "c.message_count - c.settled + ",
+            $crate::rows::last_place!()
+        )
+    };
+}
+
 pub(super) fn list(
     connection: &Connection,
     bot: BotId,
@@ -58,10 +68,10 @@ pub(super) fn list(
         query.and_value("c.created_at <= ?", before.as_millis());
     }
     if let Some(min) = filter.min_messages {
-        query.and_value("c.message_count >= ?", min);
+        query.and_value(concat!(count!(), " >= ?"), min);
     }
     if let Some(max) = filter.max_messages {
-        query.and_value("c.message_count <= ?", max);
+        query.and_value(concat!(count!(), " <= ?"), max);
     }
     let column = match filter.sort {
         SortField::CreatedAt => "c.created_at",

@@ -33,8 +33,8 @@ const FIRST_LATER: &str = "SELECT seq FROM message
 const ASIDE: &str = "UPDATE message SET seq = -seq WHERE conversation = ?1 AND seq >= ?2";
 // Imported ones get places of their own.
 const PLACE: &str = "UPDATE message SET conversation = ?2, seq = ?3, imported = 0 WHERE id = ?1";
-const NEXT_SEQ: &str = "UPDATE conversation
-    SET next_seq = ?2, message_count = message_count + ?3, tagged = ?2 - 1 WHERE id = ?1";
+const SETTLED: &str = "UPDATE conversation
+    SET settled = ?2 - 1, message_count = message_count + ?3 WHERE id = ?1";
 const MESSAGE_TAGS: &str = "UPDATE message_tag SET scope = ?2 WHERE scope = ?1";
 // Sent to the channel, or told to the bot.
 const HANDED_ON: &str = "UPDATE delivery SET conversation = ?2 WHERE message = ?1";
@@ -103,7 +103,7 @@ pub(super) fn merge(
 
 /// Numbers the messages of both anew, by time, from where the first of the younger one belongs.
 fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRow) -> Done<()> {
-    // None of either waits for the index any more: their places change.
+    // None of either waits any more: their places change.
     message_tag::settle(connection, from.id)?;
     message_tag::settle(connection, to.id)?;
     rows::execute(connection, MESSAGE_TAGS, [from.id, to.id])?;
@@ -128,7 +128,7 @@ fn messages(connection: &Connection, from: &ConversationRow, to: &ConversationRo
         seq += 1;
     }
     let count = i64::from(from.value.message_count);
-    rows::execute(connection, NEXT_SEQ, [to.id, seq, count])?;
+    rows::execute(connection, SETTLED, [to.id, seq, count])?;
     Ok(())
 }
 
