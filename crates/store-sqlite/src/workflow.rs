@@ -39,12 +39,12 @@ const DUE_CONTINUE: &str = "SELECT id FROM workflow WHERE continue_at <= ?1
     ORDER BY continue_at, id LIMIT ?2";
 // What waits in its line, by the line: of what was told before there may be any number.
 pub(crate) const UNTOLD: &str =
-    "SELECT d.id, e.id FROM delivery d CROSS JOIN event e ON e.id = d.event
+    "SELECT d.id, e.id, d.status = 1 FROM delivery d CROSS JOIN event e ON e.id = d.event
     WHERE d.destination = 0 AND d.conversation = ?1 AND d.status BETWEEN 0 AND 2 AND d.status <> 2
         AND e.workflow = ?2 AND e.kind = 'workflow_update'";
 // Nobody has looked at its line yet: of what is new for all bots there may be more than was ever told.
 pub(crate) const UNTOLD_NEW: &str =
-    "SELECT d.id, e.id FROM event e CROSS JOIN delivery d ON d.event = e.id
+    "SELECT d.id, e.id, false FROM event e CROSS JOIN delivery d ON d.event = e.id
     WHERE e.workflow = ?1 AND e.kind = 'workflow_update' AND d.status = -1";
 const FORGET_DELIVERY: &str = "DELETE FROM delivery WHERE id = ?1";
 const FORGET_EVENT: &str = "DELETE FROM event WHERE id = ?1";
@@ -255,19 +255,20 @@ pub(crate) fn bury(tx: &mut Tx<'_>, row: &WorkflowRow, now: Timestamp) -> Done<(
     WORKFLOWS.replace(connection, scope, row.id, &pairs, &BTreeSet::new())?;
     sweep::later(connection, StateKind::Workflow, row.id)?;
     let line = row.conversation.unwrap_or(-row.id);
-    let both = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let mut untold: Vec<(i64, i64)> = rows::all(connection, UNTOLD, [line, row.id], both)?;
+    let all = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let mut untold: Vec<(i64, i64, bool)> = rows::all(connection, UNTOLD, [line, row.id], all)?;
     if look::has_new(connection, outbox::BOTS)? {
-        untold.extend(rows::all(connection, UNTOLD_NEW, [row.id], both)?);
+        untold.extend(rows::all(connection, UNTOLD_NEW, [row.id], all)?);
     }
-    for (delivery, event) in &untold {
+    for (delivery, event, _) in &untold {
         rows::execute(connection, FORGET_DELIVERY, [delivery])?;
         rows::execute(connection, FORGET_EVENT, [event])?;
     }
-    if untold.is_empty() {
-        return Ok(());
+    // Another head of the line stays one, wherever a merge has left it.
+    if untold.iter().any(|(.., was_head)| *was_head) {
+        outbox::promote(tx, outbox::BOTS, Some(line), now)?;
     }
-    outbox::promote(tx, outbox::BOTS, Some(line), now)
+    Ok(())
 }
 
 /// Buries one whose conversation is deleted, without a word.

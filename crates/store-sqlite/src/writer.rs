@@ -95,6 +95,8 @@ pub(crate) trait Job: Send {
     /// Runs it and keeps the result; `Err` means that it must be undone. May be called again after
     /// the transaction was rolled back: the last result counts.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), ()>;
+    /// To be called when all that was run is undone: no result of it counts.
+    fn forget(&mut self);
     /// Answers the caller: with the result, or with what became of the commit.
     fn answer(self: Box<Self>, commit: Result<(), Error>);
 }
@@ -144,6 +146,13 @@ where
         let outcome = result.as_ref().map(|_| ()).map_err(|_| ());
         self.result = Some(result);
         outcome
+    }
+
+    fn forget(&mut self) {
+        // One that panicked is not run again, and has no other answer.
+        if self.work.is_some() {
+            self.result = None;
+        }
     }
 
     fn answer(self: Box<Self>, commit: Result<(), Error>) {

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
+use switchboard_model::ids::Ulid;
 use switchboard_model::{
-    ConversationId, DeliveryId, Direction, Message, MessageId, TagPatch, Tags,
+    BotId, ConversationId, DeliveryId, Direction, IntegrationId, Message, MessageId, TagPatch, Tags,
 };
 use switchboard_store::contract::world::{World, all, delivered, json, tags, text_payload};
 use switchboard_store::{
-    Discriminate, ImportMessages, ImportedMessage, InboundContent, Ingested, Lane, MessageFilter,
-    MessageStore as _, MessageUpdate, NewMessage, Occupied, Rekey, Rekeyed, Store as _,
+    ConversationStore as _, Discriminate, ImportMessages, ImportedMessage, InboundContent,
+    Ingested, Lane, MessageFilter, MessageStore as _, MessageUpdate, NewMessage, Occupied, Rekey,
+    Rekeyed, Store as _,
 };
 
 use super::tag_values::Given;
@@ -364,4 +366,63 @@ async fn an_older_database_waits_for_nothing() {
         value(&beside, "SELECT upto FROM tag_mark WHERE kind = 3"),
         2
     );
+}
+
+/// Of five messages that were counted one by one two are settled, and of the others one is deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_counted_one_by_one_counts_on() {
+    const VERSION: usize = 15;
+    const OLD: &str = "
+        INSERT INTO bot (public, name, created_at) VALUES (zeroblob(16), 'b', 0);
+        INSERT INTO integration (public, bot, alias, platform, webhook_id, active, created_at,
+            updated_at) VALUES (zeroblob(16), 1, 'telegram', 'telegram', 'w', 1, 0, 0);
+        INSERT INTO conversation (public, bot, integration, channel, tags, next_seq, message_count,
+            tagged, created_at, updated_at)
+        VALUES (zeroblob(16), 1, 1, 'channel', '{\"telegram:id\":\"1\"}', 6, 4, 2, 0, 0);
+        INSERT INTO user (public, bot, tags, created_at, updated_at)
+            VALUES (zeroblob(16), 1, '{}', 0, 0);
+        INSERT INTO message (public, bot, conversation, user, direction, kind, payload, tags,
+            synthetic, seq, created_at, updated_at, deleted_at)
+        SELECT unhex(printf('%032x', value)), 1, 1, 1, 0, 'text', '{}',
+            iif(value = 4, '{}', '{\"topic\":\"1\"}'), 0, value, 0, 0, iif(value = 4, 9, NULL)
+        FROM json_each('[1, 2, 3, 4, 5]');
+        INSERT INTO message_tag (scope, pair, item) VALUES (1, ?1, 1), (1, ?1, 2);";
+    let folder = folder();
+    let path = database(&folder);
+    let mut old = Connection::open(&path).unwrap();
+    schema::migrate_to(&mut old, VERSION).unwrap();
+    let pair = crate::tags::digest("topic", "1").to_string();
+    old.execute_batch(&OLD.replace("?1", &pair)).unwrap();
+    drop(old);
+
+    let store = SqliteStore::open(&path).unwrap();
+    let mut world = World::new(&Given(store.clone())).await;
+    world.bot = BotId::new(Ulid(0));
+    world.integration = IntegrationId::new(Ulid(0));
+    let thread = ConversationId::new(Ulid(0));
+    let count = async || {
+        let found = store.get_conversation(world.bot, thread).await;
+        found.unwrap().unwrap().message_count
+    };
+    let tagged = async || {
+        let filter = MessageFilter {
+            conversation: Some(thread),
+            tags: tag(1),
+            ..MessageFilter::default()
+        };
+        let found = store.list_messages(world.bot, filter, all()).await;
+        let found = found.unwrap().items.into_iter();
+        found.map(|message| message.seq).collect::<Vec<_>>()
+    };
+    assert_eq!((count().await, tagged().await), (4, vec![5, 3, 2, 1]));
+    let mut said = world.outgoing(thread, "on");
+    said.message.tags = tag(1);
+    assert_eq!(world.post(said).await.value.seq, 6);
+    assert_eq!((count().await, tagged().await), (5, vec![6, 5, 3, 2, 1]));
+    for number in [5, 1] {
+        let id = MessageId::new(Ulid(number));
+        let gone = store.delete_message(world.bot, id, None, world.now()).await;
+        assert!(gone.unwrap());
+    }
+    assert_eq!((count().await, tagged().await), (3, vec![6, 3, 2]));
 }

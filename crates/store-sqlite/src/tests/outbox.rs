@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, StatementStatus};
-use switchboard_model::BotId;
-use switchboard_store::contract::world::{World, all, delivered};
+use switchboard_model::{BotId, WorkflowId, WorkflowStatus};
+use switchboard_store::contract::world::{World, all, delivered, json, tags};
 use switchboard_store::{
-    Claim, DeliveryRecordStatus, DeliveryStore as _, EventFilter, EventStore as _, Lane, LostSends,
-    Store as _, Subject,
+    Claim, ClaimedDelivery, DeliveryRecordStatus, DeliveryStore as _, EventFilter, EventStore as _,
+    Lane, LostSends, NewWorkflow, Occupied, Outcome, Rekey, Rekeyed, Store as _, Subject,
 };
 
 use super::{One, database, folder};
@@ -257,4 +258,72 @@ async fn an_older_database_keeps_its_lines() {
         assert!(store.finish(finish).await.unwrap());
     }
     store.close().await.unwrap();
+}
+
+/// What a merge leaves in flight may be younger than what waits; a workflow that goes from among that
+/// lets nothing past it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_that_goes_makes_no_second_head_of_its_line() {
+    let folder = folder();
+    let world = World::new(&One(database(&folder))).await;
+    let say = async |thread: &str| {
+        world
+            .ingest(vec![world.update(thread, "7", thread, None)])
+            .await
+    };
+    say("1").await;
+    let [old, new] = [world.thread("1").await.id, world.thread("2").await.id];
+    let workflow = NewWorkflow {
+        id: WorkflowId::new(world.env.ulid()),
+        bot: world.bot,
+        name: "order".to_owned(),
+        status: WorkflowStatus::Pending,
+        event: None,
+        input: json("{}"),
+        parent: None,
+        conversation: Some(old),
+        user: None,
+        tags: tags([]),
+        timeout_at: world.now().plus(Duration::from_hours(1)),
+        now: world.now(),
+    };
+    let workflow = world.store.create_workflow(workflow).await.unwrap().id;
+    say("2").await;
+    let both = world.claim(Lane::Bots).await.deliveries;
+    assert_eq!(both.len(), 2);
+    let place = |one: &ClaimedDelivery| match &one.subject {
+        Subject::Event(event) => event.conversation,
+        other => panic!("{other:?}"),
+    };
+    let of_old = both.iter().find(|one| place(one) == Some(old)).unwrap();
+    let in_flight = both.iter().find(|one| place(one) == Some(new)).unwrap();
+    let again = Outcome::Retry {
+        after: Duration::ZERO,
+        error: "503".to_owned(),
+        uncertain: false,
+        counts: true,
+    };
+    assert!(world.finish(of_old, again).await);
+    let identity = tags([("telegram:id", "2")]);
+    let rekey = Rekey {
+        bot: world.bot,
+        conversation: old,
+        tags: identity.clone(),
+        identity,
+        occupied: Occupied::Merge,
+        now: world.now(),
+    };
+    let merged = world.store.rekey_conversation(rekey).await.unwrap();
+    assert!(matches!(merged, Rekeyed::Merged { .. }), "{merged:?}");
+    assert!(world.claim(Lane::Bots).await.deliveries.is_empty());
+
+    let gone = world
+        .store
+        .delete_workflow(world.bot, workflow, world.now());
+    assert!(gone.await.unwrap());
+    world.pass(Duration::from_secs(1));
+    assert!(world.claim(Lane::Bots).await.deliveries.is_empty());
+    assert!(world.finish(in_flight, delivered()).await);
+    let next = world.claim_one(Lane::Bots).await;
+    assert_eq!(next.id, of_old.id);
 }

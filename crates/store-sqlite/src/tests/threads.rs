@@ -23,6 +23,8 @@ impl Job for Defect {
         panic!("a defect in the writer")
     }
 
+    fn forget(&mut self) {}
+
     fn answer(self: Box<Self>, _: Result<(), Error>) {}
 }
 

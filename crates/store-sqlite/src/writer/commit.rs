@@ -40,6 +40,9 @@ pub(super) fn all(
         (tx, Left::Whole) => tx,
         (_, Left::Part) => {
             roll_back(shared, connection)?;
+            for job in jobs.iter_mut() {
+                job.forget();
+            }
             run(shared, connection, jobs, in_savepoint)?.0
         }
     };
