@@ -8,15 +8,18 @@ use crate::failure::{Result, failed};
 const FIND: &str = "SELECT item FROM conversation_tag
     WHERE scope = ?1 AND pair = ?2 AND item >= 0 ORDER BY item LIMIT 1";
 /// The store's own.
-const BY_NUMBER: &str = "
+const BY_NUMBER: &str = concat!(
+    "
     SELECT c.id, c.bot, c.integration, c.aliases,
-        coalesce((SELECT p.seq FROM message p
-        WHERE p.conversation = c.id AND p.seq >= 0 ORDER BY p.seq DESC LIMIT 1), 0),
+        ",
+    last_place!(),
+    ",
         c.public, b.public, i.public,
         i.alias, c.channel, c.tags, c.created_at, c.updated_at
     FROM conversation c CROSS JOIN bot b ON b.id = c.bot
     CROSS JOIN integration i ON i.id = c.integration
-    WHERE c.id = ?1 AND c.deleted_at IS NULL";
+    WHERE c.id = ?1 AND c.deleted_at IS NULL"
+);
 const INSERT: &str = "INSERT INTO conversation
     (public, bot, integration, channel, tags, created_at, updated_at)
     VALUES (?1, ?2, ?3, 'channel', ?4, ?5, ?5)";

@@ -29,11 +29,14 @@ const LIST: &str = concat!(
     " WHERE m.deleted_at IS NULL AND c.deleted_at IS NULL AND m.conversation = ?1
         ORDER BY m.seq DESC, m.id DESC"
 );
-const CONVERSATION: &str = "SELECT c.id,
-        coalesce((SELECT p.seq FROM message p
-        WHERE p.conversation = c.id AND p.seq >= 0 ORDER BY p.seq DESC LIMIT 1), 0) + 1,
+const CONVERSATION: &str = concat!(
+    "SELECT c.id,
+        ",
+    last_place!(),
+    " + 1,
         c.integration
-    FROM conversation c WHERE c.public = ?1 AND c.bot = ?2 AND c.deleted_at IS NULL";
+    FROM conversation c WHERE c.public = ?1 AND c.bot = ?2 AND c.deleted_at IS NULL"
+);
 const USER: &str = "SELECT id FROM user WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
 const SETTLED: &str =
     "UPDATE conversation SET settled = ?2, message_count = message_count + 1 WHERE id = ?1";

@@ -8,6 +8,14 @@
 //! SQL stands here and in `store-*` only. The statements follow the store's: where they no longer
 //! fit the schema they fail, and the smoke test with them.
 
+/// The store's: the last place of the conversation `c`.
+macro_rules! last_place {
+    () => {
+        "coalesce((SELECT p.seq FROM message p
+            WHERE p.conversation = c.id AND p.seq >= 0 ORDER BY p.seq DESC LIMIT 1), 0)"
+    };
+}
+
 mod checkpoint;
 mod conversation;
 mod ingest;

@@ -142,7 +142,7 @@ pub(crate) async fn insert(
     tags: &Tags,
     now: Timestamp,
 ) -> Done<ConversationRow> {
-    let tags = tags.clone().without_empty();
+    let tags = tags.kept();
     let number = tx
         .sure(
             INSERT,

@@ -94,7 +94,7 @@ pub(crate) async fn insert(
     conversation.value.message_count += 1;
     tx.execute(TAKE_SEQ, &[&conversation.id, &conversation.next_seq])
         .await?;
-    let tags = draft.tags.clone().without_empty();
+    let tags = draft.tags.kept();
     let id = tx
         .sure(
             INSERT,

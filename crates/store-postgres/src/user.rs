@@ -109,7 +109,7 @@ pub(crate) async fn insert(tx: &Tx, bot: i64, user: &NewUser) -> Done<Numbered<U
         Some(id) => Some(rows::known_integration(tx, user.bot, id).await?),
         None => None,
     };
-    let tags = user.tags.clone().without_empty();
+    let tags = user.tags.kept();
     let id = tx
         .sure(
             INSERT,

@@ -141,7 +141,7 @@ pub(crate) fn insert(
     tags: &Tags,
     now: Timestamp,
 ) -> Done<ConversationRow> {
-    let tags = tags.clone().without_empty();
+    let tags = tags.kept();
     let number = rows::insert(
         connection,
         INSERT,

@@ -42,6 +42,7 @@ const ANNOUNCED_BY_NUMBER: &str = concat!(
     rows::select_announcement!(),
     " WHERE m.id = ?1 AND m.announced = 1"
 );
+
 /// An event to insert.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Draft<'a> {

@@ -149,7 +149,7 @@ fn insert(
 ) -> Done<i64> {
     let connection = tx.connection;
     let message = &new.message;
-    let tags = message.tags.clone().without_empty();
+    let tags = message.tags.kept();
     // It shares the place of another, and so would many: none may be among those looked through.
     message_tag::settle(connection, conversation.id)?;
     let seq = place(connection, conversation, new.said_at)?;

@@ -43,24 +43,33 @@ pub(crate) struct Intake<'a> {
     integration: i64,
 }
 
-/// Makes the tags of messages fit, and of those who say them and where: what a new row will have.
-/// To be called before the writer has it, which would do it for one message after the other.
+/// Makes the tags of messages fit, and of who says them and where: what a new row will have. To be
+/// called before the writer has it, which would do it for one message after the other.
 pub(crate) fn fit(batch: &mut Batch) {
     for item in &mut batch.items {
-        let InboundContent::Message(new) = &mut item.content else {
-            continue;
-        };
-        new.tags = fitting(&Tags::new(), &new.tags);
-        let thread = &mut new.thread;
-        if thread.known.is_none() {
-            thread.tags = fitting(&thread.identity, &thread.tags);
+        match &mut item.content {
+            InboundContent::Message(new) => {
+                new.tags = fitting(&Tags::new(), &new.tags);
+                let thread = &mut new.thread;
+                if thread.known.is_none() {
+                    thread.tags = fitting(&thread.identity, &thread.tags);
+                }
+                fit_sender(&mut new.sender);
+            }
+            InboundContent::Event(new) => {
+                let joined = new.news.iter_mut().flat_map(|news| &mut news.joined);
+                new.sender.iter_mut().chain(joined).for_each(fit_sender);
+            }
+            InboundContent::Unmapped(_) => {}
         }
-        let sender = &mut new.sender;
-        sender.tags = match sender.known {
-            Some(_) => fitting(&Tags::new(), &sender.tags),
-            None => fitting(&sender.identity, &sender.tags),
-        };
     }
+}
+
+fn fit_sender(sender: &mut Sender) {
+    sender.tags = match sender.known {
+        Some(_) => fitting(&Tags::new(), &sender.tags),
+        None => fitting(&sender.identity, &sender.tags),
+    };
 }
 
 /// Takes a batch that [fits](fit).
@@ -375,9 +384,8 @@ impl Intake<'_> {
             let found = user::by_public(connection, self.batch.bot, id)?
                 .filter(|found| found.value.integration == Some(self.batch.integration))
                 .ok_or_else(|| Error::reference("user", Kind::User, id))?;
-            let tags = fitting(&Tags::new(), &sender.tags);
-            let now = self.batch.now;
-            let user = user::merge(connection, self.bot, found, &tags, Surplus::LeaveOut, now)?;
+            let (tags, now) = (&sender.tags, self.batch.now);
+            let user = user::merge(connection, self.bot, found, tags, Surplus::LeaveOut, now)?;
             return Ok((user, false));
         }
         if sender.identity.is_empty() {
@@ -398,7 +406,7 @@ impl Intake<'_> {
             id: sender.id,
             bot: self.batch.bot,
             integration: Some(self.batch.integration),
-            tags: fitting(&sender.identity, &sender.tags),
+            tags: sender.tags.clone(),
             name: sender.name.clone(),
             picture_url: None,
             now: self.batch.now,

@@ -320,7 +320,7 @@ fn say(
         direction: draft.direction,
         kind: draft.kind.to_owned(),
         payload: draft.payload.clone(),
-        tags: draft.tags.clone().without_empty(),
+        tags: draft.tags.kept().into_owned(),
         synthetic: draft.synthetic,
         seq,
         created_at: command.now,

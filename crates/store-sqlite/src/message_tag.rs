@@ -19,7 +19,7 @@ use switchboard_model::Tags;
 use crate::failure::{Done, Failure};
 use crate::mark::ROWS;
 use crate::rows::{self, ConversationRow};
-use crate::tags::{self, MESSAGES};
+use crate::tags::{self, CANDIDATES, Entry, MESSAGES};
 
 /// How many messages a conversation has at most that are looked through.
 pub(crate) const TAIL: i64 = 64;
@@ -32,13 +32,9 @@ const SETTLED: &str = "UPDATE conversation
 /// Those that went out did not wait.
 pub(crate) const BEHIND: &str = "SELECT id, conversation, iif(direction, '{}', tags) FROM message
     WHERE id > ?1 ORDER BY id LIMIT ?2";
-const INSERT: &str = "INSERT OR IGNORE INTO message_tag (scope, pair, item) VALUES (?1, ?2, ?3)";
 const TAGGED: &str = "SELECT t.item FROM conversation c
     CROSS JOIN message_tag t ON t.scope = c.id AND t.pair = ?2
     WHERE c.bot = ?1 AND c.deleted_at IS NULL LIMIT ?3";
-
-/// Above this many candidates a list walks in its own order and checks each row instead.
-const CANDIDATES: usize = 10_000;
 
 /// To be told of each message that comes to the end of its conversation, once it is there.
 /// Conversations of one age take turns.
@@ -62,7 +58,7 @@ pub(crate) fn settle(connection: &Connection, conversation: i64) -> Done<()> {
     };
     let entries = waiting
         .iter()
-        .flat_map(|one| entries(conversation, one.id, &one.tags));
+        .flat_map(|one| MESSAGES.entries(conversation, one.id, &one.tags));
     insert(connection, entries.collect())?;
     rows::execute(connection, SETTLED, [conversation, last])?;
     Ok(())
@@ -86,22 +82,10 @@ fn waiting(connection: &Connection, conversation: i64) -> Done<Vec<Waiting>> {
     })
 }
 
-/// Scope, pair, item.
-type Entry = [i64; 3];
-
-fn entries(conversation: i64, id: i64, tags: &Tags) -> impl Iterator<Item = Entry> {
-    let pairs = MESSAGES.pairs(tags);
-    pairs.into_iter().map(move |pair| [conversation, pair, id])
-}
-
 /// In their order, so that entries of one page come together.
 fn insert(connection: &Connection, mut entries: Vec<Entry>) -> Done<()> {
     entries.sort_unstable();
-    let mut insert = connection.prepare_cached(INSERT)?;
-    for entry in entries {
-        insert.execute(entry)?;
-    }
-    Ok(())
+    MESSAGES.insert(connection, entries)
 }
 
 /// Puts some rows behind a mark into the index. Tells how many, none only if there are no more, and
@@ -114,7 +98,7 @@ pub(crate) fn gather(connection: &Connection, mark: i64) -> Done<(i64, i64)> {
     let taken = i64::try_from(found.len()).map_err(Failure::damage)?;
     let entries = found
         .iter()
-        .flat_map(|(id, conversation, tags)| entries(*conversation, *id, tags));
+        .flat_map(|(id, conversation, tags)| MESSAGES.entries(*conversation, *id, tags));
     insert(connection, entries.collect())?;
     Ok((taken, upto))
 }

@@ -12,6 +12,9 @@ use switchboard_store::parts_of;
 
 use crate::failure::{Done, Failure};
 
+/// Scope, pair, item.
+pub(crate) type Entry = [i64; 3];
+
 /// One tag index.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TagIndex {
@@ -65,7 +68,7 @@ pub(crate) const WORKFLOWS: TagIndex = TagIndex {
 };
 
 /// Above this many candidates a list walks in its own order and checks each row instead.
-const CANDIDATES: usize = 10_000;
+pub(crate) const CANDIDATES: usize = 10_000;
 /// And above this many steps to find them.
 const STEPS: usize = 50_000;
 
@@ -168,12 +171,8 @@ impl TagIndex {
                 .prepare_cached(self.delete)?
                 .execute(params![scope, pair, item])?;
         }
-        for pair in new.difference(old) {
-            connection
-                .prepare_cached(self.insert)?
-                .execute(params![scope, pair, item])?;
-        }
-        Ok(())
+        let added = new.difference(old).map(|pair| [scope, *pair, item]);
+        self.insert(connection, added)
     }
 
     /// What the index says of an item with these tags.
@@ -196,9 +195,29 @@ impl TagIndex {
         if tags.is_empty() {
             return Ok(());
         }
+        self.insert(connection, self.entries(scope, item, tags))
+    }
+
+    /// What is to be in the index of an item with these tags.
+    pub(crate) fn entries(
+        self,
+        scope: i64,
+        item: i64,
+        tags: &Tags,
+    ) -> impl Iterator<Item = Entry> + use<> {
+        let pairs = self.pairs(tags).into_iter();
+        pairs.map(move |pair| [scope, pair, item])
+    }
+
+    /// Adds entries, of which some may be there.
+    pub(crate) fn insert(
+        self,
+        connection: &Connection,
+        entries: impl IntoIterator<Item = Entry>,
+    ) -> Done<()> {
         let mut insert = connection.prepare_cached(self.insert)?;
-        for pair in self.pairs(tags) {
-            insert.execute(params![scope, pair, item])?;
+        for entry in entries {
+            insert.execute(entry)?;
         }
         Ok(())
     }

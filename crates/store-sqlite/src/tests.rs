@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::{Connection, StatementStatus, ToSql};
 use switchboard_model::{Error, Timestamp};
 use switchboard_store::Store as _;
 use switchboard_store::contract::world::World;
@@ -32,6 +33,27 @@ fn folder() -> tempfile::TempDir {
 
 fn database(folder: &tempfile::TempDir) -> std::path::PathBuf {
     folder.path().join("switchboard.db")
+}
+
+/// How a statement goes, whatever its parameters are.
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    let mut statement = connection.prepare(&explain).unwrap();
+    let mut rows = statement.raw_query();
+    let mut plan = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push(row.get(3).unwrap());
+    }
+    plan
+}
+
+/// What a statement costs, in steps of SQLite's machine.
+fn steps(connection: &Connection, sql: &str, parameters: &[&dyn ToSql]) -> i32 {
+    let mut statement = connection.prepare(sql).unwrap();
+    let mut found = statement.query(parameters).unwrap();
+    while found.next().unwrap().is_some() {}
+    drop(found);
+    statement.get_status(StatementStatus::VmStep)
 }
 
 /// Holds the writer up inside a command until the guard is dropped, so that others gather behind.

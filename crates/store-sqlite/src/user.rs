@@ -119,7 +119,7 @@ pub(crate) fn insert(connection: &Connection, bot: i64, user: &NewUser) -> Done<
         Some(id) => Some(rows::known_integration(connection, user.bot, id)?),
         None => None,
     };
-    let tags = user.tags.clone().without_empty();
+    let tags = user.tags.kept();
     let id = rows::insert(
         connection,
         INSERT,

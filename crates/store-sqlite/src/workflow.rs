@@ -103,7 +103,7 @@ fn create(tx: &mut Tx<'_>, new: &NewWorkflow) -> Done<Workflow> {
             conversation,
             user_number(connection, bot, new.user)?,
             event_number(connection, new.bot, new.event)?,
-            tags::to_text(&new.tags.clone().without_empty())?,
+            tags::to_text(&new.tags.kept())?,
             new.timeout_at.as_millis(),
             new.now.as_millis(),
         ],

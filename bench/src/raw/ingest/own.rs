@@ -10,13 +10,16 @@ use crate::update::{DATE, text};
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
-const CONVERSATION: &str = "SELECT c.id, c.public, c.channel, c.tags, c.aliases,
-    coalesce((SELECT p.seq FROM message p
-        WHERE p.conversation = c.id AND p.seq >= 0 ORDER BY p.seq DESC LIMIT 1), 0) + 1,
+const CONVERSATION: &str = concat!(
+    "SELECT c.id, c.public, c.channel, c.tags, c.aliases,
+    ",
+    last_place!(),
+    " + 1,
     c.created_at, c.updated_at
     FROM conversation_tag t CROSS JOIN conversation c ON c.id = t.item
     WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= 0 AND c.integration = ?3
-        AND c.channel = 'channel' AND c.deleted_at IS NULL ORDER BY t.item LIMIT 1";
+        AND c.channel = 'channel' AND c.deleted_at IS NULL ORDER BY t.item LIMIT 1"
+);
 const USER: &str = "SELECT u.id, u.public, u.tags, u.name, u.created_at, u.updated_at
     FROM user_tag t CROSS JOIN user u ON u.id = t.item
     WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= 0 AND u.integration IS ?3

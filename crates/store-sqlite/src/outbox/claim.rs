@@ -36,6 +36,7 @@ const TAKE: &str = "UPDATE delivery SET status = 2, epoch = epoch + 1, attempts 
         iif(destination = 0, coalesce(event, -message), NULL),
         iif(destination = 0, NULL, message),
         (SELECT public FROM bot WHERE id = bot), action";
+
 fn destination(connection: &Connection, lane: Lane) -> Done<Option<i64>> {
     match lane {
         Lane::Bots => Ok(Some(outbox::BOTS)),

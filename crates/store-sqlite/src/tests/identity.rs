@@ -1,12 +1,12 @@
 //! What the tag indexes name by digest is checked against the row, however it is looked for.
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use switchboard_model::Tags;
 use switchboard_store::contract::world::{World, new_integration, tags};
 use switchboard_store::{AccessStore as _, ConversationStore as _, Place, UserStore as _};
 
 use super::tag_values::Given;
-use super::{database, folder};
+use super::{database, folder, plan};
 use crate::tags::digests;
 use crate::{SqliteStore, conversation, rows, user};
 
@@ -110,22 +110,8 @@ fn one_statement_finds_in_the_order_of_the_index() {
     let path = database(&folder);
     SqliteStore::open(&path).unwrap();
     let connection = Connection::open(path).unwrap();
-    let plan = |sql: &str, channel: Option<&str>| -> String {
-        let mut statement = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(3);
-        let steps = match channel {
-            Some(channel) => statement.query_map(params![1, 1, 0, 1, channel], read),
-            None => statement.query_map(params![1, 1, 0, 1], read),
-        };
-        let steps: Vec<_> = steps.unwrap().map(Result::unwrap).collect();
-        steps.join("; ")
-    };
-    for plan in [
-        plan(conversation::BY_PAIR, Some("channel")),
-        plan(user::BY_PAIR, None),
-    ] {
+    for sql in [conversation::BY_PAIR, user::BY_PAIR] {
+        let plan = plan(&connection, sql).join("; ");
         let seek = "SEARCH t USING PRIMARY KEY (scope=? AND pair=? AND item>?); SEARCH ";
         assert!(plan.starts_with(seek), "{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");

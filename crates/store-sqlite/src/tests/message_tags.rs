@@ -11,12 +11,12 @@ use switchboard_model::{
 use switchboard_store::contract::world::{World, all, delivered, json, tags, text_payload};
 use switchboard_store::{
     ConversationStore as _, Discriminate, ImportMessages, ImportedMessage, InboundContent,
-    Ingested, Lane, MessageFilter, MessageStore as _, MessageUpdate, NewMessage, Occupied, Rekey,
-    Rekeyed, Store as _,
+    Ingested, Lane, MessageFilter, MessageStore as _, MessageUpdate, NewMessage, Rekeyed,
+    Store as _,
 };
 
 use super::tag_values::Given;
-use super::{database, folder};
+use super::{database, folder, plan};
 use crate::message_tag::{BEHIND, TAIL};
 use crate::{SqliteStore, rows, schema};
 
@@ -163,15 +163,7 @@ impl History {
     /// The first thread gets the name of the other.
     async fn merge(&mut self) {
         let [one, other] = [self.thread(0).await, self.thread(1).await];
-        let identity = tags([("telegram:id", THREADS[1])]);
-        let command = Rekey {
-            bot: self.world.bot,
-            conversation: one,
-            tags: identity.clone(),
-            identity,
-            occupied: Occupied::Merge,
-            now: self.world.now(),
-        };
+        let command = self.world.renamed(one, THREADS[1]);
         let done = self.world.store.rekey_conversation(command).await;
         self.merged = matches!(done.unwrap(), Rekeyed::Merged { .. });
         assert!(self.merged && one != other);
@@ -323,13 +315,7 @@ async fn a_question_across_conversations_gathers_first() {
     assert_eq!(found.items.len(), 3);
     let beside = Connection::open(&path).unwrap();
     assert_eq!(value(&beside, "SELECT count(*) FROM message_tag"), 15);
-    let plan: Vec<String> = rows::all(
-        &beside,
-        &format!("EXPLAIN QUERY PLAN {BEHIND}"),
-        [0, 1],
-        |row| row.get(3),
-    )
-    .unwrap();
+    let plan = plan(&beside, BEHIND);
     assert!(
         plan.iter()
             .all(|step| step.contains("USING INTEGER PRIMARY KEY")),

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, StatementStatus};
+use rusqlite::{Connection, ToSql};
 use switchboard_model::{BotId, WorkflowId, WorkflowStatus};
 use switchboard_store::contract::world::{World, all, delivered, json, tags};
 use switchboard_store::{
     Claim, ClaimedDelivery, DeliveryRecordStatus, DeliveryStore as _, EventFilter, EventStore as _,
-    Lane, LostSends, NewWorkflow, Occupied, Outcome, Rekey, Rekeyed, Store as _, Subject,
+    Lane, LostSends, NewWorkflow, Outcome, Rekeyed, Store as _, Subject,
 };
 
-use super::{One, database, folder};
+use super::{One, database, folder, plan, steps};
 use crate::outbox::look;
 use crate::{SqliteStore, delivery, event, outbox, schema, workflow};
 
@@ -140,14 +140,7 @@ fn what_reads_the_outbox_reads_an_index() {
             ],
         ),
     ] {
-        let mut statement = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let mut rows = statement.raw_query();
-        let mut plan = Vec::new();
-        while let Some(row) = rows.next().unwrap() {
-            plan.push(row.get::<_, String>(3).unwrap());
-        }
+        let plan = plan(&connection, sql);
         for index in indexes {
             let found = plan.iter().any(|step| step.ends_with(index));
             assert!(found, "{sql}: {plan:?} without {index}");
@@ -165,13 +158,7 @@ async fn a_look_costs_the_same_however_much_waits() {
     let path = database(&folder);
     let world = World::new(&One(path.clone())).await;
     let beside = Connection::open(&path).unwrap();
-    let steps = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
-        let mut statement = beside.prepare(sql).unwrap();
-        let mut found = statement.query(parameters).unwrap();
-        while found.next().unwrap().is_some() {}
-        drop(found);
-        statement.get_status(StatementStatus::VmStep)
-    };
+    let steps = |sql: &str, parameters: &[&dyn ToSql]| steps(&beside, sql, parameters);
     fill(&world, 0, 5, 5).await;
     let few = steps(look::FIRST, &[&0]);
     fill(&world, 5, 2_000, 5).await;
@@ -304,15 +291,7 @@ async fn a_workflow_that_goes_makes_no_second_head_of_its_line() {
         counts: true,
     };
     assert!(world.finish(of_old, again).await);
-    let identity = tags([("telegram:id", "2")]);
-    let rekey = Rekey {
-        bot: world.bot,
-        conversation: old,
-        tags: identity.clone(),
-        identity,
-        occupied: Occupied::Merge,
-        now: world.now(),
-    };
+    let rekey = world.renamed(old, "2");
     let merged = world.store.rekey_conversation(rekey).await.unwrap();
     assert!(matches!(merged, Rekeyed::Merged { .. }), "{merged:?}");
     assert!(world.claim(Lane::Bots).await.deliveries.is_empty());

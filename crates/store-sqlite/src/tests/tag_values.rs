@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, StatementStatus, params};
+use rusqlite::{Connection, ToSql, params};
 use switchboard_model::{BotId, Error};
 use switchboard_store::contract::Factory;
 use switchboard_store::contract::world::{World, tags};
@@ -11,7 +11,7 @@ use switchboard_store::{
     GetOrCreateUser, Store, TagKind, TagValueFilter, TagValuePage, TagValueStore as _, TagValues,
 };
 
-use super::{Gate, database, folder};
+use super::{Gate, database, folder, plan, steps};
 use crate::tag_value::{NAMES, VALUES, last_sql, rows_sql};
 use crate::{SqliteStore, rows, schema};
 
@@ -78,13 +78,7 @@ async fn a_list_of_values_costs_what_it_shows() {
     let store = SqliteStore::open(&path).unwrap();
     let world = World::new(&Given(store.clone())).await;
     let beside = Connection::open(&path).unwrap();
-    let steps = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
-        let mut statement = beside.prepare(sql).unwrap();
-        let mut found = statement.query(parameters).unwrap();
-        while found.next().unwrap().is_some() {}
-        drop(found);
-        statement.get_status(StatementStatus::VmStep)
-    };
+    let steps = |sql: &str, parameters: &[&dyn ToSql]| steps(&beside, sql, parameters);
     crowd(&store, 100_000).await;
     assert_eq!(gather_all(&store).await, vec![1000; 100]);
     let listed = page(&store, world.bot, "lang", 20).await;
@@ -122,15 +116,7 @@ fn no_part_of_it_walks_or_sorts() {
     let connection = Connection::open(&path).unwrap();
     let kinds = TagKind::ALL.map(rows_sql);
     for sql in [NAMES, VALUES].into_iter().chain(kinds) {
-        let mut plan = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let count = plan.parameter_count();
-        let mut lines = plan
-            .query(rusqlite::params_from_iter((0..count).map(|_| 1)))
-            .unwrap();
-        while let Some(line) = lines.next().unwrap() {
-            let line: String = line.get(3).unwrap();
+        for line in plan(&connection, sql) {
             assert!(line.starts_with("SEARCH"), "{sql}: {line}");
         }
     }

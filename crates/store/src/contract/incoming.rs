@@ -349,15 +349,7 @@ pub async fn history_and_what_waits_go_with_a_merge(factory: &dyn Factory) {
     let mut later = world.said(young, user, Direction::Incoming, "later");
     later.due = Some(world.now().plus(Duration::from_secs(5)));
     let later = world.post(later).await.value;
-    let identity = tags([("telegram:id", "2")]);
-    let merged = world.store.rekey_conversation(crate::Rekey {
-        bot: world.bot,
-        conversation: old,
-        tags: identity.clone(),
-        identity,
-        occupied: crate::Occupied::Merge,
-        now: world.now(),
-    });
+    let merged = world.store.rekey_conversation(world.renamed(old, "2"));
     merged.await.unwrap();
     world.pass(Duration::from_secs(5));
     world.claim(Lane::Bots).await;

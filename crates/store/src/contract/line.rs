@@ -9,10 +9,8 @@ use switchboard_model::{ConversationId, DeliveryId, Error, EventPayload, Random 
 use super::Factory;
 use super::cursors::Served;
 use super::delivery::{payload, text_of};
-use super::world::{World, dead, delivered, tags};
-use crate::{
-    Claim, Claimed, ClaimedDelivery, Lane, LostSends, Occupied, Outcome, Rekey, Rekeyed, Subject,
-};
+use super::world::{World, dead, delivered};
+use crate::{Claim, Claimed, ClaimedDelivery, Lane, LostSends, Outcome, Rekeyed, Subject};
 
 fn retry(after: Duration) -> Outcome {
     Outcome::Retry {
@@ -289,15 +287,7 @@ impl Model<'_> {
         let [one, other] = &self.lines[..] else {
             return;
         };
-        let identity = tags([("telegram:id", other.name.as_str())]);
-        let rekey = Rekey {
-            bot: self.world.bot,
-            conversation: one.conversation,
-            tags: identity.clone(),
-            identity,
-            occupied: Occupied::Merge,
-            now: self.world.now(),
-        };
+        let rekey = self.world.renamed(one.conversation, &other.name);
         let merged = self.world.store.rekey_conversation(rekey).await;
         if one.held.is_some() && other.held.is_some() {
             assert_eq!(merged, Err(Error::Busy));

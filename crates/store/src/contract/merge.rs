@@ -247,15 +247,7 @@ pub async fn lines_that_become_one_keep_the_order(factory: &dyn Factory) {
                 assert!(world.finish(one, again).await);
             }
         }
-        let identity = tags([("telegram:id", names[1].as_str())]);
-        let rekey = Rekey {
-            bot: world.bot,
-            conversation: old,
-            tags: identity.clone(),
-            identity,
-            occupied: Occupied::Merge,
-            now: world.now(),
-        };
+        let rekey = world.renamed(old, &names[1]);
         let merged = world.store.rekey_conversation(rekey).await.unwrap();
         assert!(matches!(merged, Rekeyed::Merged { .. }), "{merged:?}");
         world.post(world.outgoing(old, "5")).await;

@@ -14,7 +14,8 @@ use crate::{
     Batch, Claim, Claimed, ClaimedDelivery, ConversationFilter, CreateBot, Cursor, Discriminate,
     Finish, Found, GetOrCreateConversation, GetOrCreateUser, Inbound, InboundContent,
     InboundMessage, Ingested, Key, Lane, LostSends, NewEvent, NewIntegration, NewMessage, NewUser,
-    Outcome, Page, PageRequest, Place, PostMessage, Posted, Sender, Store, Subject, Thread,
+    Occupied, Outcome, Page, PageRequest, Place, PostMessage, Posted, Rekey, Sender, Store,
+    Subject, Thread,
 };
 
 /// The store under test and a bot with one active integration, `telegram`.
@@ -203,6 +204,20 @@ impl World {
                 payload: text_payload(text),
                 tags: tags([("telegram:id", text)]),
             })),
+        }
+    }
+
+    /// A change of a conversation's name to this external id, which takes in the conversation that has
+    /// it.
+    pub fn renamed(&self, conversation: ConversationId, id: &str) -> Rekey {
+        let identity = tags([("telegram:id", id)]);
+        Rekey {
+            bot: self.bot,
+            conversation,
+            tags: identity.clone(),
+            identity,
+            occupied: Occupied::Merge,
+            now: self.now(),
         }
     }
 
