@@ -67,7 +67,7 @@ async fn follow_prints_messages_as_they_come() {
     let conversation = conversation_with_a_message(&server).await;
     let id = conversation["id"].as_str().expect("an id");
     let mut follow = program::bare(server.folder())
-        .args(["conversations", "follow", id, "--json"])
+        .args(["conversations", "follow", id, "--last", "2", "--json"])
         .env("SWITCHBOARD_DATA_DIR", server.data_dir())
         .stdout(Stdio::piped())
         .spawn()
@@ -85,6 +85,65 @@ async fn follow_prints_messages_as_they_come() {
     api.say(&conversation, &user, "more").await;
     assert_eq!(next().await["payload"]["text"], "more");
     follow.kill().await.expect("it runs");
+
+    // Where no server runs it ends with what is there.
+    server.terminate().await;
+    for (last, count) in [("1", 1), ("3", 3), ("0", 0)] {
+        let follow = ["conversations", "follow", id, "--last", last];
+        let ended = server.command(&follow).await;
+        assert_eq!(ended.ok().lines().count(), count, "{ended:#?}");
+    }
+}
+
+#[tokio::test]
+async fn follow_begins_with_the_last_ten() {
+    let bot = crate::support::Bot::silent().await;
+    let server = Server::builder().bot(&bot.url).start().await;
+    let api = server.integration();
+    let conversation = api.conversation("501").await;
+    let user = api.user("501").await;
+    for number in 1..=12 {
+        api.say(&conversation, &user, &format!("number {number}"))
+            .await;
+    }
+    let id = conversation["id"].as_str().expect("an id");
+    let follow = |last: &'static [&'static str]| {
+        let mut follow = program::bare(server.folder())
+            .args(["conversations", "follow", id, "--json"])
+            .args(last)
+            .env("SWITCHBOARD_DATA_DIR", server.data_dir())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let lines = BufReader::new(follow.stdout.take().expect("a pipe")).lines();
+        (follow, lines)
+    };
+    let (mut ten, mut lines) = follow(&[]);
+    let mut texts = Vec::new();
+    for _ in 3..=12 {
+        let line = tokio::time::timeout(wait::PATIENCE, lines.next_line()).await;
+        let line = line.expect("in time").expect("readable").expect("a line");
+        let message: Value = serde_json::from_str(&line).expect("JSON");
+        texts.push(
+            message["payload"]["text"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        );
+    }
+    let expected: Vec<_> = (3..=12).map(|number| format!("number {number}")).collect();
+    assert_eq!(texts, expected);
+    ten.kill().await.expect("it runs");
+
+    // None of them: only what comes.
+    let (mut none, mut lines) = follow(&["--last", "0"]);
+    let line = tokio::time::timeout(std::time::Duration::from_secs(2), lines.next_line());
+    assert!(line.await.is_err(), "something was printed");
+    api.say(&conversation, &user, "new").await;
+    let line = tokio::time::timeout(wait::PATIENCE, lines.next_line()).await;
+    let line = line.expect("in time").expect("readable").expect("a line");
+    assert!(line.contains("\"new\""), "{line}");
+    none.kill().await.expect("it runs");
 }
 
 #[tokio::test]
@@ -132,6 +191,7 @@ async fn tokens_are_created_listed_without_the_secret_and_revoked_at_once() {
 #[tokio::test]
 async fn exit_codes_are_as_documented() {
     let server = Server::echo().await;
+    server.command(&["backup", "backup"]).await.ok();
     let missing = "conv_01ARZ3NDEKTSV4RRFFQ69G5FAV";
     for (arguments, code) in [
         (&["config"][..], 0),
@@ -142,17 +202,124 @@ async fn exit_codes_are_as_documented() {
             &["deliveries", "replay", "dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV"],
             3,
         ),
+        (&["tokens", "rotate", "nonsense"], 3),
+        (&["messages", "show", "nonsense"], 3),
+        (&["bots", "show", "nobody"], 3),
+        (&["conversations", "list", "--bot", "nobody"], 3),
+        (
+            &[
+                "--listen",
+                "127.0.0.1:0",
+                "tokens",
+                "list",
+                "--bot",
+                "nobody",
+            ],
+            3,
+        ),
+        (&["integrations", "show", "nothing"], 3),
+        (&["bots", "check", "missing.toml"], 3),
+        (&["explain", "telegram", "missing.json"], 3),
+        (
+            &[
+                "integrations",
+                "add",
+                "javascript",
+                "missing.js",
+                "--alias",
+                "new",
+                "--channel",
+                "telegram",
+            ],
+            3,
+        ),
+        (&["restore", "missing"], 3),
+        (&["bots", "create", "first bot"], 1),
+        (
+            &[
+                "tokens",
+                "create",
+                "a label",
+                "--integration",
+                "telegram",
+                "--bot",
+                "first bot",
+            ],
+            0,
+        ),
         (&["nonsense"], 2),
         (&["conversations", "list", "--limit", "many"], 2),
+        (&["conversations", "follow", missing, "--last", "501"], 2),
         (&["config", "--bot-url", "ftp://127.0.0.1/"], 2),
         (&["config", "--config", "missing.toml"], 2),
+        (&["serve"], 4),
+        (&["restore", "backup"], 4),
     ] {
         let ended = server.command(arguments).await;
         assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:#?}");
         if code != 0 {
             assert_eq!(ended.stdout, "", "{arguments:?}");
-            assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+            assert!(ended.stderr.contains("error: "), "{}", ended.stderr);
         }
+    }
+}
+
+#[tokio::test]
+async fn exit_codes_are_the_same_where_no_server_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = async |variable: (&str, &str), arguments: &[&str]| {
+        let mut command = program::bare(folder.path());
+        command
+            .args(arguments)
+            .env("SWITCHBOARD_LISTEN", "127.0.0.1:0")
+            .env(variable.0, variable.1);
+        program::run(&mut command, "").await
+    };
+    let none = ("SWITCHBOARD_LOG", "");
+    let short = ("SWITCHBOARD_TOKEN", "short");
+    let spaced = ("SWITCHBOARD_TOKEN", "thirty-two characters and a space");
+    let elsewhere = ("SWITCHBOARD_DATABASE_URL", "sqlite:missing/other.db");
+    let no_server = ("SWITCHBOARD_DATABASE_URL", "postgres://127.0.0.1/x");
+    let no_file = ("SWITCHBOARD_FAQ", "missing.toml");
+    for (variable, arguments, code) in [
+        // Nothing is there yet.
+        (none, &["tokens", "list"][..], 4),
+        (none, &["backup", "copy"], 4),
+        (none, &["doctor"], 1),
+        (spaced, &["serve"], 2),
+        (spaced, &["config"], 2),
+        (short, &["serve"], 2),
+        (no_server, &["serve"], 2),
+        (no_file, &["serve"], 2),
+        (("SWITCHBOARD_LOG", "chatty"), &["serve"], 2),
+        (("SWITCHBOARD_RETRY_FOR", "soon"), &["serve"], 2),
+        (("SWITCHBOARD_LISTEN", "192.0.2.1:1"), &["serve"], 4),
+        // One that was begun.
+        (none, &["chat"], 0),
+        (none, &["tokens", "list"], 0),
+        (none, &["conversations", "show", "nonsense"], 3),
+        (none, &["bots", "create", "first bot"], 1),
+        (elsewhere, &["tokens", "list"], 4),
+        (elsewhere, &["backup", "copy"], 4),
+        (elsewhere, &["restore", "copy"], 2),
+        (none, &["backup", "copy"], 0),
+        (none, &["backup", "copy"], 1),
+        (none, &["restore", "copy"], 4),
+    ] {
+        let ended = run(variable, arguments).await;
+        let called = format!("{variable:?} {arguments:?}");
+        assert_eq!(ended.code, Some(code), "{called}: {ended:#?}");
+        assert!(!ended.stderr.contains("a space"), "{called}: {ended:#?}");
+    }
+    // A database that was lost, or is none.
+    let database = folder.path().join("data/switchboard.db");
+    std::fs::remove_file(&database).expect("ours");
+    assert_eq!(run(none, &["tokens", "list"]).await.code, Some(4));
+    assert_eq!(run(none, &["backup", "other"]).await.code, Some(4));
+    std::fs::write(&database, "no database at all, but some text").expect("writable");
+    for arguments in [&["tokens", "list"][..], &["serve"], &["backup", "other"]] {
+        let ended = run(none, arguments).await;
+        assert_eq!(ended.code, Some(4), "{arguments:?}: {ended:#?}");
     }
 }
 

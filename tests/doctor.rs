@@ -189,3 +189,77 @@ async fn a_database_or_key_that_is_lost_is_not_made_anew() {
     assert_eq!(std::fs::metadata(&database).expect("there").len(), 0);
     server.expect_dead_deliveries(); // Nothing can be listed any more.
 }
+
+#[tokio::test]
+async fn a_server_that_hangs_is_named_within_seconds() {
+    let server = Server::echo().await;
+    server.signal("STOP").await;
+    let begun = std::time::Instant::now();
+    let ill = faults(&server).await;
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    let found = check(&ill, "asking");
+    assert_eq!(found["status"], "fail", "{ill:#}");
+    let text = found["found"].as_str().unwrap_or_default();
+    assert!(text.contains("does not answer within"), "{text}");
+    assert!(text.contains(&format!("kill {}", server.pid())), "{text}");
+    server.signal("CONT").await;
+}
+
+#[tokio::test]
+async fn a_telegram_that_never_answers_holds_up_nothing_else() {
+    // Connections are made, and nobody takes them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("an address");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let server = Server::builder().telegram(&url, TOKEN).start().await;
+    // Two more accounts, of which none may wait for the other.
+    for (alias, account) in [("second", "7000000002"), ("third", "7000000003")] {
+        let add = [
+            "integrations",
+            "add",
+            "telegram",
+            "--no-check",
+            "--alias",
+            alias,
+        ];
+        let token = format!("{account}:fake-Bot_token");
+        server.command_with_input(&add, &token).await.ok();
+    }
+    let begun = std::time::Instant::now();
+    let ill = faults(&server).await;
+    assert!(begun.elapsed().as_secs() < 25, "{:?}", begun.elapsed());
+    for alias in ["telegram", "second", "third"] {
+        let found = check(&ill, alias);
+        assert_eq!(found["status"], "fail", "{ill:#}");
+        let fix = found["fix"].as_str().unwrap_or_default();
+        assert!(fix.contains("check the network"), "{found:#}");
+    }
+    assert_eq!(check(&ill, "bot")["status"], "ok", "{ill:#}");
+    assert!(!ill.to_string().contains("fake-Bot_token"));
+}
+
+#[tokio::test]
+async fn the_bot_that_answers_is_named_and_its_file_is_read() {
+    let shop =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/faq/shop.toml");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bot.toml");
+    std::fs::copy(&shop, &file).expect("writable");
+    let shown = file.display().to_string();
+    let mut server = Server::builder()
+        .env("SWITCHBOARD_FAQ", &shown)
+        .start()
+        .await;
+    let well = server.command(&["doctor", "--json"]).await.json();
+    let found = check(&well, "bot")["found"].to_string();
+    assert!(
+        found.contains("the FAQ bot of") && found.contains("bot.toml"),
+        "{well:#}"
+    );
+
+    std::fs::write(&file, "menus = 7").expect("writable");
+    let warned = server.command(&["doctor", "--json"]).await.json();
+    assert_eq!(check(&warned, "bot")["status"], "warn", "{warned:#}");
+    server.terminate().await;
+    let ill = faults(&server).await;
+    assert_eq!(check(&ill, "bot")["status"], "fail", "{ill:#}");
+}

@@ -19,6 +19,7 @@ mod emulator;
 mod examples;
 mod explain;
 mod faq;
+mod first_start;
 mod guides;
 mod isolation;
 mod javascript;

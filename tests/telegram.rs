@@ -9,6 +9,7 @@ mod members;
 mod pace;
 mod sent;
 mod threads;
+mod token;
 mod trouble;
 mod updates;
 mod webhook;

@@ -11,6 +11,11 @@ pub const PRESET: &str = "preset";
 /// The shortest token that may be preset, in characters.
 pub const MIN_TOKEN_LEN: usize = 32;
 
+/// Whether a text may be preset as a token: long enough, and fit for a header.
+pub fn is_strong(clear: &str) -> bool {
+    clear.len() >= MIN_TOKEN_LEN && clear.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// An integration that a bot is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Install<'a> {
@@ -277,9 +282,7 @@ impl Engine {
         label: &str,
         clear: &str,
     ) -> Result<NewToken> {
-        if clear.chars().count() < MIN_TOKEN_LEN
-            || !clear.bytes().all(|byte| byte.is_ascii_graphic())
-        {
+        if !is_strong(clear) {
             return Err(Error::invalid(
                 "token",
                 format!(

@@ -11,13 +11,12 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use switchboard_api::admin::SECRET_HEADER;
-use switchboard_store_sqlite::backup;
 use tower::ServiceExt;
 
 use crate::backup::KEY;
 use crate::commands::Failure;
 use crate::config::Config;
-use crate::folder::{Acquired, DataFolder, RunFile};
+use crate::folder::{Acquired, DataFolder, RunFile, glance};
 use crate::lifecycle::{Local, Work};
 use crate::printer::complain;
 
@@ -81,6 +80,29 @@ impl Client {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Fails if the server does not even say that it is there, which takes it no time.
+    pub(crate) async fn expect_sign_of_life(&self, limit: Duration) -> Result<(), Failure> {
+        let Self::Server { run, http } = self else {
+            return Ok(());
+        };
+        let asked = http.get(format!("{}/healthz", run.url)).timeout(limit);
+        let Err(error) = asked.send().await else {
+            return Ok(());
+        };
+        let found = if error.is_timeout() {
+            format!("does not answer within {} s", limit.as_secs())
+        } else {
+            format!("does not answer: {}", error.without_url())
+        };
+        let pid = run.pid;
+        Err(Failure::Unreachable(format!(
+            "the server at {} (process {pid}) {found}; look at its log and at what the machine is busy \
+             with. If it stays so, end it (kill {pid}, then kill -9 {pid}) and start it again: nothing \
+             that was acknowledged is lost",
+            run.url
+        )))
     }
 
     /// Asks and reads the answer.
@@ -159,7 +181,7 @@ fn nothing_there(config: &Config) -> Failure {
 
 /// Refuses a database or a key that was lost: neither is made anew by a command that looks.
 fn begun(config: &Config) -> Result<(), Failure> {
-    if !backup::glance(&config.database)?.begun {
+    if !glance(&config.database)?.begun {
         return Err(Failure::Folder(format!(
             "{} is empty; restore a backup (switchboard restore), or start a server if none ever ran",
             config.database.display()

@@ -4,7 +4,7 @@
 //! how to reach the server that holds it. `encryption.key` opens channel tokens.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use switchboard_engine::Vault;
 use switchboard_engine::keys::hex;
-use switchboard_model::Environment;
-use switchboard_store_sqlite::backup;
+use switchboard_model::{Environment, Error};
+use switchboard_store_sqlite::backup::{self, Glance};
 
 use crate::commands::Failure;
 use crate::config::{Config, parse_key};
@@ -53,8 +53,9 @@ impl DataFolder {
     pub(crate) fn acquire(path: &Path) -> Result<Acquired, Failure> {
         let fault = |what: &str, error: &std::io::Error| {
             Failure::Folder(format!(
-                "the data folder {}: {what}: {error}",
-                path.display()
+                "the data folder {}: {what}: {error}; {}, or name another folder with --data-dir",
+                path.display(),
+                advice(error)
             ))
         };
         if !path.exists() {
@@ -89,7 +90,11 @@ impl DataFolder {
     /// of another kind and let several processes in.
     pub(crate) fn hold_database(&mut self, path: &Path) -> Result<(), Failure> {
         let fault = |what: &str, error: &std::io::Error| {
-            Failure::Folder(format!("the database {}: {what}: {error}", path.display()))
+            Failure::Folder(format!(
+                "the database {}: {what}: {error}; {}, or name another database with --database-url",
+                path.display(),
+                advice(error)
+            ))
         };
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
@@ -163,7 +168,7 @@ impl DataFolder {
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 // A new key would not open what is sealed, and would hide that the old one is lost.
-                if database.exists() && backup::glance(database)?.sealed {
+                if database.exists() && glance(database)?.sealed {
                     return Err(Failure::Folder(format!(
                         "{} is missing, and the database holds secrets that only it opens; bring it \
                          back from a backup. If it is lost for good, write a new one there (`openssl \
@@ -177,8 +182,9 @@ impl DataFolder {
                 Ok(key)
             }
             Err(error) => Err(Failure::Folder(format!(
-                "{} cannot be read: {error}",
-                path.display()
+                "{} cannot be read: {error}; {}",
+                path.display(),
+                advice(&error)
             ))),
         }
     }
@@ -199,7 +205,46 @@ impl DataFolder {
             File::open(&self.path)?.sync_all()
         };
         write().map_err(|error| {
-            Failure::Folder(format!("{} cannot be written: {error}", path.display()))
+            Failure::Folder(format!(
+                "{} cannot be written: {error}; {}, or name another folder with --data-dir",
+                path.display(),
+                advice(&error)
+            ))
         })
+    }
+}
+
+/// What the database is, without a check.
+pub(crate) fn glance(database: &Path) -> Result<Glance, Failure> {
+    if database.is_dir() {
+        return Err(Failure::Folder(format!(
+            "the database {}: it is a folder, expected a file; move the folder away, or name another \
+             database with --database-url",
+            database.display()
+        )));
+    }
+    backup::glance(database).map_err(|error| unusable(database, error))
+}
+
+/// A database that cannot be used.
+pub(crate) fn unusable(database: &Path, error: Error) -> Failure {
+    let reason = match error {
+        Error::Unavailable { reason } => reason,
+        other => other.to_string(),
+    };
+    Failure::Folder(format!("the database {}: {reason}", database.display()))
+}
+
+/// What to do about a file that cannot be used.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "check whose it is and who may write there"
+        }
+        ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists => {
+            "move away what is in its place"
+        }
+        _ => "check the path and the disk",
     }
 }

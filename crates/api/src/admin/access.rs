@@ -7,7 +7,7 @@ use switchboard_engine::Condition;
 use switchboard_engine::access::{BUILT_IN, Install};
 use switchboard_model::{Bot, BotId, Error, Integration, Kind, Token};
 
-use super::{Admin, BotQuery, NoQuery, parse};
+use super::{Account, Admin, BotQuery, NoQuery, parse};
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::path::Segments;
@@ -177,6 +177,44 @@ pub(super) async fn list_integrations(
 pub(super) struct TelegramBody {
     token: String,
     alias: Option<String>,
+    /// Whether to ask Telegram first.
+    #[serde(default)]
+    check: bool,
+}
+
+/// An integration that has a token now.
+#[derive(Serialize)]
+pub(super) struct Added {
+    #[serde(flatten)]
+    integration: Integration,
+    #[serde(flatten)]
+    checked: Checked,
+}
+
+/// What the platform says of a token.
+#[derive(Default, Serialize)]
+pub(super) struct Checked {
+    /// Whose it is.
+    account: Option<String>,
+    /// Why the platform could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchecked: Option<String>,
+}
+
+/// Asks Telegram whose a token is, before it is kept. One that Telegram refuses is refused; where it
+/// cannot be asked the token is taken as it is.
+pub(super) async fn check_token(admin: &Admin, token: &str) -> Result<Checked, Error> {
+    match admin.doctor.telegram_account(token).await {
+        Account::Known(name) => Ok(Checked {
+            account: Some(name),
+            unchecked: None,
+        }),
+        Account::Refused(reason) => Err(Error::invalid("token", reason)),
+        Account::Unreachable(reason) => Ok(Checked {
+            account: None,
+            unchecked: Some(reason),
+        }),
+    }
 }
 
 /// Gives the bot's Telegram integration a token, or installs one more under another alias.
@@ -184,11 +222,20 @@ pub(super) async fn add_telegram(
     State(admin): State<Admin>,
     Parameters(query): Parameters<BotQuery>,
     JsonBody(body): JsonBody<TelegramBody>,
-) -> Answer<Integration> {
+) -> Answer<Added> {
     let bot = admin.bot(&query).await?;
     let alias = body.alias.as_deref().unwrap_or("telegram");
     let known = admin.engine.store().list_integrations(bot).await?;
-    let integration = match known.into_iter().find(|found| found.alias == alias) {
+    let known = known.into_iter().find(|found| found.alias == alias);
+    if known.is_none() {
+        check_alias(alias)?;
+    }
+    let checked = if body.check {
+        check_token(&admin, &body.token).await?
+    } else {
+        Checked::default()
+    };
+    let integration = match known {
         Some(found) if found.platform != "telegram" => {
             return Err(Error::AlreadyExists {
                 field: "alias".to_owned(),
@@ -206,7 +253,6 @@ pub(super) async fn add_telegram(
                 .await?
         }
         None => {
-            check_alias(alias)?;
             let install = Install {
                 alias,
                 platform: "telegram",
@@ -219,7 +265,10 @@ pub(super) async fn add_telegram(
         }
     };
     admin.channels.reload(integration.clone()).await?;
-    Ok(Json(integration))
+    Ok(Json(Added {
+        integration,
+        checked,
+    }))
 }
 
 /// Commands name a bot by its name too, so it must mean one.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use switchboard_engine::wire::user_id;
 use switchboard_model::{BotId, Conversation, ConversationId, Error, Kind, Message};
 use switchboard_store::{
-    Change, ConversationFilter, Cursor, DeliveryRecord, DeliveryRecordStatus, PageRequest,
+    Change, ConversationFilter, Cursor, DeliveryRecord, DeliveryRecordStatus, MessageFilter,
+    PageRequest,
 };
 use tokio::sync::broadcast::error::RecvError;
 
@@ -132,9 +133,9 @@ pub(super) async fn show(
     let store = admin.engine.store();
     let bot = admin.named_bot(query.bot.as_deref()).await?;
     let conversation = find(&admin, bot, &id).await?;
-    let filter = switchboard_store::MessageFilter {
+    let filter = MessageFilter {
         conversation: Some(conversation.id),
-        ..Default::default()
+        ..MessageFilter::default()
     };
     let page = PageRequest {
         after: None,
@@ -249,7 +250,10 @@ async fn said(admin: &Admin, bot: BotId, messages: Vec<Message>) -> Result<Said,
 #[serde(deny_unknown_fields)]
 pub(super) struct FollowQuery {
     bot: Option<String>,
+    /// What was said after this place, or …
     after: Option<i64>,
+    /// … at most so many of what was said last.
+    last: Option<usize>,
     limit: Option<usize>,
     wait_ms: Option<u64>,
     /// Answer at once where nothing is under way.
@@ -262,7 +266,38 @@ pub(super) struct FollowQuery {
 pub(super) struct Followed {
     #[serde(flatten)]
     said: Said,
+    /// The place after which the rest comes.
+    place: i64,
     busy: bool,
+}
+
+/// What was said last, and the place after it.
+async fn latest(
+    admin: &Admin,
+    bot: BotId,
+    conversation: ConversationId,
+    last: usize,
+) -> Result<Followed, Error> {
+    let store = admin.engine.store();
+    let busy = store.is_busy(bot, conversation).await?;
+    let filter = MessageFilter {
+        conversation: Some(conversation),
+        ..MessageFilter::default()
+    };
+    // One at least, to learn the place.
+    let page = PageRequest {
+        after: None,
+        limit: limit(Some(last.max(1)))?,
+    };
+    let mut messages = store.list_messages(bot, filter, page).await?.items;
+    let place = messages.iter().map(|message| message.seq).max();
+    messages.truncate(last);
+    messages.reverse();
+    Ok(Followed {
+        said: said(admin, bot, messages).await?,
+        place: place.unwrap_or(0),
+        busy,
+    })
 }
 
 pub(super) async fn messages(
@@ -272,6 +307,9 @@ pub(super) async fn messages(
 ) -> Answer<Followed> {
     let bot = admin.named_bot(query.bot.as_deref()).await?;
     let conversation = find(&admin, bot, &id).await?.id;
+    if let Some(last) = query.last {
+        return Ok(Json(latest(&admin, bot, conversation, last).await?));
+    }
     let after = query.after.unwrap_or(0);
     let limit = limit(query.limit)?;
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(MAX_WAIT);
@@ -291,8 +329,12 @@ pub(super) async fn messages(
         let over = tokio::time::Instant::now() >= deadline;
         let idle = query.until_idle && !busy;
         if over || idle || !messages.is_empty() || busy != was_busy {
-            let said = said(&admin, bot, messages).await?;
-            return Ok(Json(Followed { said, busy }));
+            let place = messages.iter().map(|message| message.seq).max();
+            return Ok(Json(Followed {
+                place: place.unwrap_or(after),
+                said: said(&admin, bot, messages).await?,
+                busy,
+            }));
         }
         let change = async {
             loop {

@@ -37,11 +37,25 @@ pub struct Check {
     pub fix: String,
 }
 
+/// What Telegram says of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// It is this account's.
+    Known(String),
+    /// It is nobody's; why, and what to do.
+    Refused(String),
+    /// Nobody could be asked; why.
+    Unreachable(String),
+}
+
 /// Who looks. What it is depends on what this process was started with.
 #[async_trait]
 pub trait Doctor: Send + Sync + 'static {
     /// Makes the checks, each within a few seconds.
     async fn checks(&self) -> Vec<Check>;
+
+    /// Asks Telegram whose a token is, within a few seconds.
+    async fn telegram_account(&self, token: &str) -> Account;
 }
 
 #[derive(Serialize)]

@@ -35,7 +35,7 @@ use crate::limits::Limits;
 use crate::query::NoQuery;
 use crate::unknown::Parameters;
 
-pub use doctor::{Check, Doctor, Verdict};
+pub use doctor::{Account, Check, Doctor, Verdict};
 
 /// The header that carries the run secret.
 pub const SECRET_HEADER: &str = "x-switchboard-secret";

@@ -9,7 +9,7 @@ use switchboard_integration::Context;
 use switchboard_model::{Error, Integration, IntegrationId, Kind};
 use switchboard_script::{Limits, Origin, Script};
 
-use super::access::{Answer, check_alias};
+use super::access::{Answer, Checked, check_alias, check_token};
 use super::{Admin, BotQuery};
 use crate::body::JsonBody;
 use crate::explain::named;
@@ -27,6 +27,9 @@ pub(super) struct ScriptBody {
     /// The platform that the script maps.
     channel: String,
     token: Option<String>,
+    /// Whether to ask the platform first whose the token is.
+    #[serde(default)]
+    check: bool,
 }
 
 #[derive(Serialize)]
@@ -38,6 +41,8 @@ pub(super) struct ScriptAnswer {
     functions: Vec<String>,
     /// How many updates wait for the script to be mended.
     waiting: u64,
+    #[serde(flatten)]
+    checked: Checked,
 }
 
 /// Installs an integration with a script, or gives the one of that alias another script.
@@ -55,6 +60,10 @@ pub(super) async fn add(
         .map_err(Error::from)?;
     let known = admin.engine.store().list_integrations(bot).await?;
     let token = body.token.as_deref();
+    let checked = match token.filter(|_| body.check) {
+        Some(token) => check_token(&admin, token).await?,
+        None => Checked::default(),
+    };
     let integration = match known.into_iter().find(|found| found.alias == body.alias) {
         Some(found) if found.platform != *platform => {
             return Err(Error::AlreadyExists {
@@ -95,6 +104,7 @@ pub(super) async fn add(
         active: integration.active,
         functions: script.functions().to_vec(),
         waiting,
+        checked,
     }))
 }
 

@@ -39,11 +39,18 @@ const ABOUT: &str = "\
 The runtime API of Switchboard. It speaks the wire protocol of the official client \
 `@botpress/client`, which runs against it unmodified.
 
-Every request names its bot in the header `x-bot-id` and carries that bot's token. With \
-`x-integration-id` the caller is that integration of the bot: it sees what is its own, and its tags \
+Every request carries a token in the header `Authorization: Bearer <token>` and names the token's \
+bot in `x-bot-id`. The first start of the server prints both; `switchboard tokens create` makes \
+another token. With `x-integration-id` the caller is that integration of the bot: it sees what is its own, and its tags \
 by their bare names. Bodies are JSON objects whatever their content type says, at most 1 MB and 128 \
 levels, and no object has a name twice; fields and parameters that are not known are \
 refused.
+
+`getOrCreate…` finds by tags, and makes what it does not find. `discriminateByTags` names the tags that \
+identify: with `\"tags\": {\"id\": \"501\", \"topic\": \"news\"}` and \
+`\"discriminateByTags\": [\"id\"]` what has the `id` 501 is found whatever its `topic`, which is `news` \
+from then on. Without it all of the tags that are given identify. Several that fit: the first made. Calls that race end as if one came after the other, so \
+that one is made.
 
 An error is an object `{id, code, type, message}`: `code` is the status, `type` is what the official \
 client goes by, `message` says what to do next, and the server's log says more under `id`.";

@@ -53,6 +53,24 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
     assert_eq!(names.len(), operations, "an operation without a name");
 }
 
+/// The page shows what the document says of itself.
+#[test]
+fn the_document_says_how_to_call_and_how_things_are_found() {
+    let document = serde_json::to_value(document()).unwrap();
+    let about = document["info"]["description"].as_str().unwrap();
+    for words in [
+        "`Authorization: Bearer <token>`",
+        "`x-bot-id`",
+        "`switchboard tokens create`",
+        "`discriminateByTags` names the tags that identify",
+    ] {
+        assert!(about.contains(words), "{words}: {about}");
+    }
+    assert_eq!(about.matches('`').count() % 2, 0, "{about}");
+    let scheme = &document["components"]["securitySchemes"]["token"];
+    assert_eq!(scheme["scheme"], "bearer", "{scheme}");
+}
+
 /// The objects of a schema that have fields of their own.
 fn closed(schema: &Value, found: &mut usize) {
     if schema["properties"].is_object() {

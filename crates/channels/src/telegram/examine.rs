@@ -44,12 +44,32 @@ struct WebhookInfo {
     last_error_message: Option<String>,
 }
 
-/// Asks for an account's name and webhook. The inner error says what is wrong and what to do.
+/// Why an account's state is not known: what is wrong and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unknown {
+    /// Telegram does not take the token.
+    Token(String),
+    /// Telegram cannot be asked, or does not answer as it does.
+    Unreachable(String),
+}
+
+/// Asks whose a token is; gives the bot's user name.
+pub async fn identify(
+    api_url: &str,
+    token: SecretString,
+    limit: Duration,
+) -> Result<std::result::Result<String, Unknown>> {
+    let client = Client::new(api_url, token)?;
+    let me: std::result::Result<Me, _> = ask(&client, "getMe", limit).await;
+    Ok(me.map(|me| me.username.unwrap_or_default()))
+}
+
+/// Asks for an account's name and webhook, within twice the limit.
 pub async fn examine(
     api_url: &str,
     token: SecretString,
     limit: Duration,
-) -> Result<std::result::Result<Examined, String>> {
+) -> Result<std::result::Result<Examined, Unknown>> {
     let client = Client::new(api_url, token)?;
     let asked = async {
         let me: Me = ask(&client, "getMe", limit).await?;
@@ -68,10 +88,19 @@ async fn ask<T: DeserializeOwned>(
     client: &Client,
     method: &str,
     limit: Duration,
-) -> std::result::Result<T, String> {
+) -> std::result::Result<T, Unknown> {
     match client.call(method, &serde_json::json!({}), limit).await {
         Answer::Ok(result) => serde_json::from_str(result.get())
-            .map_err(|_| format!("the answer to {method} is not understood")),
-        answer => Err(Failure::of(&answer).text),
+            .map_err(|_| Unknown::Unreachable(format!("the answer to {method} is not understood"))),
+        answer => {
+            let text = Failure::of(&answer).text;
+            let is_token =
+                matches!(&answer, Answer::Refused(refusal) if matches!(refusal.code, 401 | 404));
+            Err(if is_token {
+                Unknown::Token(text)
+            } else {
+                Unknown::Unreachable(text)
+            })
+        }
     }
 }

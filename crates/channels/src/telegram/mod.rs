@@ -50,7 +50,7 @@ mod strict;
 use switchboard_integration::{Definition, Integration};
 
 pub use account::{Account, AccountConfig, Pacing, Timing};
-pub use examine::{Examined, examine};
+pub use examine::{Examined, Unknown, examine, identify};
 pub use explain::explain;
 
 /// Telegram's own Bot API server.

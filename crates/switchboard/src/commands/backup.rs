@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::backup::{self, Contents, DATABASE, KEY};
 use crate::commands::Failure;
 use crate::config::Config;
-use crate::folder::{Acquired, DataFolder};
+use crate::folder::{Acquired, DataFolder, glance};
 use crate::printer::{Printer, complain, progress};
 
 /// How often a log line tells how far a copy is.
@@ -43,12 +43,13 @@ pub(super) async fn backup(
     printer: Printer,
 ) -> Result<ExitCode, Failure> {
     let database = config.database.clone();
-    if !database.is_file() {
-        return Err(Failure::NotFound(format!(
+    if !database.exists() {
+        return Err(Failure::Folder(format!(
             "there is no database at {}; name the data folder with --data-dir",
             database.display()
         )));
     }
+    glance(&database)?;
     let own_key = config.data_dir.join(KEY);
     let key = (config.encryption_key.is_none() && !options.without_key && own_key.is_file())
         .then_some(own_key);

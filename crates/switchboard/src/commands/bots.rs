@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use switchboard_bots::faq::Script;
 
 use crate::client::{Client, path};
-use crate::commands::Failure;
+use crate::commands::{Failure, read_named};
 use crate::config::Config;
-use crate::lifecycle::{Work, read_faq};
+use crate::lifecycle::{Work, parse_faq};
 use crate::printer::{Printer, printable, rows, text};
 
 #[derive(Debug, Args)]
@@ -135,7 +135,7 @@ fn check(
     language: Option<&str>,
     printer: Printer,
 ) -> Result<ExitCode, Failure> {
-    let (_, script) = read_faq(file)?;
+    let script = parse_faq(file, &read_named(file)?)?;
     let (menus, entries, forms) = script.counts();
     let fits = script.explain(ask.unwrap_or_default(), language);
     let Some(fits) = fits else {

@@ -61,10 +61,13 @@ enum Action {
         #[arg(long, requires = "external_id")]
         channel: Option<String>,
     },
-    /// Print a conversation's messages as they come, until interrupted
+    /// Print a conversation's last messages, then what comes, until interrupted
     Follow {
         /// The conversation's id
         id: String,
+        /// So many of those that are there, up to 500
+        #[arg(long, value_name = "N", default_value = "10", value_parser = value_parser!(u16).range(0..=500))]
+        last: u16,
     },
 }
 
@@ -94,9 +97,9 @@ pub(super) async fn run(
             let at = path("/local/threads/reset", &[("bot", bot)]);
             reset(&client, &at, &body, printer).await
         }
-        Action::Follow { id } => {
+        Action::Follow { id, last } => {
             tokio::select! {
-                done = follow(&client, bot, id, printer) => done,
+                done = follow(&client, bot, id, *last, printer) => done,
                 () = interrupted() => Ok(()),
             }
         }
@@ -226,32 +229,32 @@ async fn follow(
     client: &Client,
     bot: Option<&str>,
     id: &str,
+    last: u16,
     printer: Printer,
 ) -> Result<(), Failure> {
     let base = format!("/local/conversations/{}/messages", segment(id));
-    let mut after = 0;
+    let last = last.to_string();
+    let query = [("bot", bot), ("last", Some(last.as_str()))];
+    let mut answer: Value = client.get(&path(&base, &query)).await?;
     loop {
-        let seq = after.to_string();
-        let query = [
-            ("bot", bot),
-            ("after", Some(seq.as_str())),
-            ("wait_ms", Some("20000")),
-        ];
-        let answer: Value = client.get(&path(&base, &query)).await?;
-        let mut more = false;
         for message in rows(&answer, "messages") {
-            more = true;
             if printer.is_json() {
                 printer.json(message)?;
             } else {
                 printer.line(&message_line(message, &answer["authors"]))?;
             }
-            after = after.max(message["seq"].as_i64().unwrap_or(after));
         }
         // Whoever holds the folder alone waits for nobody.
-        if !more && matches!(client, Client::Here(_)) {
+        if matches!(client, Client::Here(_)) {
             return Ok(());
         }
+        let place = answer["place"].to_string();
+        let query = [
+            ("bot", bot),
+            ("after", Some(place.as_str())),
+            ("wait_ms", Some("20000")),
+        ];
+        answer = client.get(&path(&base, &query)).await?;
     }
 }
 

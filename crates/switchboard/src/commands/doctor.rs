@@ -1,6 +1,7 @@
 //! `switchboard doctor`: what is wrong, what it leads to, what to do.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -13,6 +14,9 @@ use crate::config::Config;
 use crate::doctor::{fail, outside};
 use crate::lifecycle::Work;
 use crate::printer::{Printer, printable};
+
+/// How long a server may take to say that it is there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -38,7 +42,7 @@ pub(super) async fn run(
         match from_inside(config).await {
             Ok(found) => checks.extend(found),
             Err(failure) => checks.push(fail(
-                "asking",
+                "asking the server or the database",
                 &failure.to_string(),
                 "the rest could not be looked at",
                 "do as the text says, then call doctor again",
@@ -62,6 +66,7 @@ pub(super) async fn run(
 
 async fn from_inside(config: &Config) -> Result<Vec<Check>, Failure> {
     let client = Client::open(config, Work::None).await?;
+    client.expect_sign_of_life(SIGN_OF_LIFE).await?;
     let answer: Result<Answer, _> = client.get("/local/doctor").await;
     client.close().await?;
     Ok(answer?.checks)

@@ -1,5 +1,6 @@
 //! Why a command failed, and its exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use switchboard_model::Error;
@@ -45,11 +46,34 @@ impl Failure {
             return ExitCode::SUCCESS;
         }
         ExitCode::from(match self {
-            Self::Refused(_) | Self::Model(_) | Self::Io(_) => 1,
+            Self::Model(error) => of_model(error),
+            Self::Refused(_) | Self::Io(_) => 1,
             Self::Config(_) => 2,
             Self::NotFound(_) => 3,
             Self::Folder(_) | Self::Unreachable(_) => 4,
             Self::Timeout(_) => 5,
         })
     }
+}
+
+/// The same codes as where a server gives the same answer.
+fn of_model(error: &Error) -> u8 {
+    match error {
+        Error::NotFound { .. } => 3,
+        Error::Busy | Error::Unavailable { .. } | Error::OutcomeUnknown => 4,
+        _ => 1,
+    }
+}
+
+/// Reads a text in a file that was named in the arguments.
+pub(crate) fn read_named(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let shown = file.display();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Failure::NotFound(format!("{shown} is not there; check the path"))
+            }
+            _ => Failure::Refused(format!("{shown} cannot be read: {error}")),
+        }
+    })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, path};
 use crate::commands::tokens::segment;
-use crate::commands::{BotArg, Failure, unmapped};
+use crate::commands::{BotArg, Failure, read_named, unmapped};
 use crate::config::{Config, telegram_account};
 use crate::lifecycle::Work;
 use crate::printer::{Printer, complain, printable, rows, text};
@@ -88,6 +88,9 @@ enum Channel {
         /// The integration's name within the bot, if it has several
         #[arg(long)]
         alias: Option<String>,
+        /// Do not ask Telegram whether it takes the token
+        #[arg(long)]
+        no_check: bool,
     },
     /// A script that says which conversation a channel's threads are; again to change it
     Javascript {
@@ -100,6 +103,9 @@ enum Channel {
         /// The channel whose threads it maps
         #[arg(long, value_parser = ["telegram"])]
         channel: String,
+        /// Do not ask Telegram whether it takes the token
+        #[arg(long)]
+        no_check: bool,
     },
 }
 
@@ -145,41 +151,28 @@ async fn ask(config: &Config, options: &Options) -> Result<Value, Failure> {
             let active = matches!(options.action, Action::Enable { .. });
             post(config, &at(&base), &json!({ "active": active })).await?
         }
-        Action::Add(Channel::Telegram { alias }) => {
+        Action::Add(Channel::Telegram { alias, no_check }) => {
             let token = telegram_token(config)?;
-            let client = Client::open(config, Work::None).await?;
-            let body = json!({ "token": token, "alias": alias });
-            let answer = client
-                .post(&at("/local/integrations/telegram"), &body)
-                .await?;
-            client.close().await?;
-            answer
+            let body = json!({ "token": token, "alias": alias, "check": !no_check });
+            add(config, &at("/local/integrations/telegram"), &body).await?
         }
         Action::Add(Channel::Javascript {
             source: file,
             alias,
             channel,
+            no_check,
         }) => {
-            let source = std::fs::read_to_string(file)
-                .map_err(|error| Failure::Config(format!("{}: {error}", file.display())))?;
+            let source = read_named(file)?;
             let token = config.telegram_token.as_ref();
             let token = token.map(ExposeSecret::expose_secret);
             if let Some(token) = token {
                 telegram_account(token)?;
             }
-            let body =
-                json!({ "source": source, "alias": alias, "channel": channel, "token": token });
-            // The token is for this integration: not to be kept for the built-in one first.
-            let plain = Config {
-                telegram_token: None,
-                ..config.clone()
-            };
-            let client = Client::open(&plain, Work::None).await?;
-            let answer = client
-                .post(&at("/local/integrations/javascript"), &body)
-                .await?;
-            client.close().await?;
-            answer
+            let body = json!({
+                "source": source, "alias": alias, "channel": channel, "token": token,
+                "check": !no_check,
+            });
+            add(config, &at("/local/integrations/javascript"), &body).await?
         }
         Action::Call {
             name,
@@ -221,6 +214,16 @@ async fn ask(config: &Config, options: &Options) -> Result<Value, Failure> {
             answer?
         }
     })
+}
+
+/// Adds an integration. The token of the settings is for it, if for any: not to be kept for the
+/// built-in one first, nor before it was checked.
+async fn add(config: &Config, path: &str, body: &Value) -> Result<Value, Failure> {
+    let plain = Config {
+        telegram_token: None,
+        ..config.clone()
+    };
+    post(&plain, path, body).await
 }
 
 async fn post(config: &Config, path: &str, body: &Value) -> Result<Value, Failure> {
@@ -266,21 +269,22 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
                 Some(true) => "is active",
                 _ => "is inactive until it has a token, and can be called",
             };
-            printer.line(&format!(
-                "{} ({}) {state}.",
-                text(answer, "alias"),
-                text(answer, "integration_id")
-            ))?;
             let alias = text(answer, "alias");
+            let id = text(answer, "integration_id");
+            printer.line(&format!("{alias} ({id}) {state}{}.", account(answer)))?;
+            tell_unchecked(answer);
             tell_waiting(answer, &alias, printer)?;
         }
         Action::Add(_) => {
-            let alias = text(answer, "alias");
-            printer.line(&format!(
-                "{alias} ({}) is plugged in; `switchboard integrations show {alias}` says whether \
-                 Telegram takes its token.",
-                text(answer, "id")
-            ))?;
+            let (alias, id) = (text(answer, "alias"), text(answer, "id"));
+            printer.line(&match account(answer) {
+                known if known.is_empty() => format!(
+                    "{alias} ({id}) is plugged in; `switchboard integrations show {alias}` says \
+                     whether Telegram takes its token."
+                ),
+                known => format!("{alias} ({id}) is plugged in{known}."),
+            })?;
+            tell_unchecked(answer);
             complain(
                 "note: a server that is started with a Telegram token of its settings gives the first \
                  bot's telegram that one again; change it there too",
@@ -288,6 +292,24 @@ fn tell(action: &Action, answer: &Value, printer: Printer) -> Result<(), Failure
         }
     }
     Ok(())
+}
+
+/// Whose the token is, where Telegram has said it.
+fn account(answer: &Value) -> String {
+    match answer["account"].as_str() {
+        Some(name) => format!(", as {}", printable(name)),
+        None => String::new(),
+    }
+}
+
+/// Why nobody knows yet whether the token is good.
+fn tell_unchecked(answer: &Value) {
+    if let Some(reason) = answer["unchecked"].as_str() {
+        complain(&format!(
+            "note: Telegram could not be asked whether it takes the token: {}",
+            printable(reason)
+        ));
+    }
 }
 
 /// How many updates wait, if any do.
@@ -358,8 +380,7 @@ fn content(file: &Path) -> Result<String, Failure> {
     if file == Path::new("-") {
         return Ok(std::io::read_to_string(std::io::stdin())?);
     }
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::Config(format!("{}: {error}", file.display())))
+    read_named(file)
 }
 
 /// Not an argument of its own: arguments are seen by other users of the machine and kept in shell

@@ -26,7 +26,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::{Config, Settings, unknown, variables};
 use crate::printer::Printer;
 
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, read_named};
 
 /// The open, self-hosted conversation server for chatbots.
 ///
@@ -121,10 +121,13 @@ impl Cli {
                 }
                 command.get_matches_from(&words)
             });
-        let is_flag =
-            |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
-        let flags = matches.ids().filter(is_flag).map(ToString::to_string);
-        let flags = flags.collect();
+        // By name: a command's own flags are among the matches too, and are no settings.
+        let flags = Settings::augment_args(clap::Command::new("settings"))
+            .get_arguments()
+            .map(|argument| argument.get_id().as_str())
+            .filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
+            .map(ToOwned::to_owned)
+            .collect();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         Self { flags, ..cli }
     }

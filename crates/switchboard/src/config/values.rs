@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use switchboard_api::Limits;
 use switchboard_engine::Vault;
-use switchboard_engine::access::MIN_TOKEN_LEN;
+use switchboard_engine::access::{MIN_TOKEN_LEN, is_strong};
 use switchboard_store_postgres::MISSING;
 
 use crate::commands::Failure;
@@ -125,10 +125,11 @@ impl Config {
 
     fn check_secrets(&self) -> Result<(), Failure> {
         if let Some(token) = &self.token
-            && token.expose_secret().chars().count() < MIN_TOKEN_LEN
+            && !is_strong(token.expose_secret())
         {
             return Err(Failure::Config(format!(
-                "token (SWITCHBOARD_TOKEN): expected at least {MIN_TOKEN_LEN} characters, as from `openssl rand -hex 24`"
+                "token (SWITCHBOARD_TOKEN): expected at least {MIN_TOKEN_LEN} printable ASCII \
+                 characters without spaces, as from `openssl rand -hex 24`"
             )));
         }
         if let Some(token) = &self.telegram_token {

@@ -4,17 +4,22 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use switchboard_api::admin::{Check, Doctor};
-use switchboard_channels::telegram;
+use futures::StreamExt;
+use switchboard_api::admin::{Account, Check, Doctor};
+use switchboard_channels::telegram::{self, Unknown};
 use switchboard_engine::{Condition, Engine};
 use switchboard_model::{Bot, Integration, Result, Timestamp};
 use switchboard_store::{DeliveryRecordStatus, MessageFilter, PageRequest};
+use tokio::time::Instant;
 
 use super::{fail, ok, skip, warn};
 use crate::config::{Config, shown_url};
 
 /// How long another program may take to answer.
-const LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
+/// How long all integrations may take together, and how many are asked about at once.
+const TOGETHER: Duration = Duration::from_secs(15);
+const AT_ONCE: usize = 16;
 /// More than this, and times in the database or at Telegram's are not to be explained by a slow
 /// network.
 const APART: i64 = 60_000;
@@ -30,32 +35,74 @@ pub(crate) struct Inside {
 #[async_trait]
 impl Doctor for Inside {
     async fn checks(&self) -> Vec<Check> {
-        match self.all().await {
-            Ok(checks) => checks,
-            Err(error) => vec![fail(
+        let unreadable = |found: &str| {
+            vec![fail(
                 "database",
-                &error.to_string(),
+                found,
                 "nothing can be read or written",
                 "look at the server's log and at the disk",
-            )],
+            )]
+        };
+        match tokio::time::timeout(2 * TOGETHER, self.all()).await {
+            Ok(Ok(checks)) => checks,
+            Ok(Err(error)) => unreadable(&error.to_string()),
+            Err(_) => unreadable("what is stored is not read in time"),
+        }
+    }
+
+    async fn telegram_account(&self, token: &str) -> Account {
+        let api_url = self.config.telegram_api_url.to_string();
+        match telegram::identify(&api_url, token.to_owned().into(), LIMIT).await {
+            Ok(Ok(name)) => Account::Known(format!("@{name}")),
+            Ok(Err(Unknown::Token(reason))) => Account::Refused(reason),
+            Ok(Err(Unknown::Unreachable(reason))) => Account::Unreachable(reason),
+            Err(error) => Account::Unreachable(error.to_string()),
         }
     }
 }
 
 impl Inside {
     async fn all(&self) -> Result<Vec<Check>> {
-        let bots = self.engine.store().list_bots().await?;
+        let store = self.engine.store();
+        let bots = store.list_bots().await?;
         let mut checks = vec![self.writes().await, self.clock(&bots).await?];
-        checks.push(self.telegram_clock().await);
+        let mut integrations = Vec::new();
         for bot in &bots {
-            for integration in self.engine.store().list_integrations(bot.id).await? {
-                checks.extend(self.integration(&integration).await);
-            }
+            integrations.extend(store.list_integrations(bot.id).await?);
+        }
+        // Whoever does not answer holds up no other.
+        let (clock, accounts, answers, public) = tokio::join!(
+            self.telegram_clock(),
+            self.integrations(&integrations),
+            self.who_answers(),
+            self.public_url()
+        );
+        checks.push(clock);
+        checks.extend(accounts);
+        for bot in &bots {
             checks.extend(self.outbox(bot).await?);
         }
-        checks.push(self.bot_url().await);
-        checks.push(self.public_url().await);
+        checks.extend([answers, public]);
         Ok(checks)
+    }
+
+    /// All of them, some at a time, and none after the time for all is over.
+    async fn integrations(&self, integrations: &[Integration]) -> Vec<Check> {
+        let deadline = Instant::now() + TOGETHER;
+        let looks: Vec<_> = integrations
+            .iter()
+            .map(|integration| self.integration_by(integration, deadline))
+            .collect();
+        let looked = futures::stream::iter(looks).buffered(AT_ONCE);
+        looked.concat().await
+    }
+
+    async fn integration_by(&self, integration: &Integration, deadline: Instant) -> Vec<Check> {
+        let looked = tokio::time::timeout_at(deadline, self.integration(integration)).await;
+        looked.unwrap_or_else(|_| {
+            let found = "not looked at: the others took all of the time";
+            vec![skip(&name(integration), found)]
+        })
     }
 
     async fn writes(&self) -> Check {
@@ -140,7 +187,7 @@ impl Inside {
     }
 
     async fn integration(&self, integration: &Integration) -> Vec<Check> {
-        let name = format!("{} of {}", integration.alias, integration.bot);
+        let name = name(integration);
         let secret = match self.engine.integration_secret(integration.id).await {
             Ok(secret) => secret,
             Err(error) => {
@@ -188,13 +235,17 @@ impl Inside {
         let api_url = self.config.telegram_api_url.to_string();
         let examined = match telegram::examine(&api_url, token.into(), LIMIT).await {
             Ok(Ok(examined)) => examined,
-            Ok(Err(text)) => {
-                return fail(
-                    name,
-                    &text,
-                    "nothing comes in and nothing goes out",
-                    "get a token from @BotFather (integrations add telegram), or mend the network",
-                );
+            Ok(Err(unknown)) => {
+                let (found, fix) = match &unknown {
+                    Unknown::Token(found) => (
+                        found,
+                        "get a token from @BotFather and set it (integrations add telegram)",
+                    ),
+                    Unknown::Unreachable(found) => {
+                        (found, "check the network, a firewall, --telegram-api-url")
+                    }
+                };
+                return fail(name, found, "nothing comes in and nothing goes out", fix);
             }
             Err(error) => {
                 return fail(
@@ -266,63 +317,9 @@ impl Inside {
         }
         Ok(checks)
     }
+}
 
-    async fn bot_url(&self) -> Check {
-        const NAME: &str = "bot";
-        let Some(url) = &self.config.bot_url else {
-            return ok(NAME, "the built-in echo answers");
-        };
-        let shown = shown_url(url);
-        let address = url
-            .host_str()
-            .zip(url.port_or_known_default())
-            .map(|(host, port)| format!("{host}:{port}"))
-            .unwrap_or_default();
-        let connected = tokio::net::TcpStream::connect(address);
-        match tokio::time::timeout(LIMIT, connected).await {
-            Ok(Ok(_)) => ok(NAME, &format!("{shown} takes connections")),
-            Ok(Err(error)) => fail(
-                NAME,
-                &format!("{shown}: {error}"),
-                "events wait, and are put aside after retry_for",
-                "start the bot, or correct --bot-url",
-            ),
-            Err(_) => fail(
-                NAME,
-                &format!("{shown}: no connection within 5 s"),
-                "events wait, and are put aside after retry_for",
-                "check the network, or correct --bot-url",
-            ),
-        }
-    }
-
-    async fn public_url(&self) -> Check {
-        const NAME: &str = "public URL";
-        let Some(url) = &self.config.public_url else {
-            return ok(NAME, "none is set, so updates are polled for");
-        };
-        if !self.serves {
-            return skip(NAME, "no server runs");
-        }
-        let shown = shown_url(url);
-        let wrong = |found: String| {
-            fail(
-                NAME,
-                &found,
-                "webhooks do not arrive",
-                "check the proxy, the certificate and the DNS entry, or leave --public-url out",
-            )
-        };
-        let health = format!("{}/healthz", url.as_str().trim_end_matches('/'));
-        let Ok(client) = reqwest::Client::builder().timeout(LIMIT).build() else {
-            return skip(NAME, "no HTTP client can be made");
-        };
-        match client.get(health).send().await {
-            Ok(answer) if answer.status().is_success() => {
-                ok(NAME, &format!("{shown} leads to a server"))
-            }
-            Ok(answer) => wrong(format!("{shown}/healthz answers {}", answer.status())),
-            Err(error) => wrong(format!("{shown}: {}", error.without_url())),
-        }
-    }
+/// What an integration's checks are called.
+fn name(integration: &Integration) -> String {
+    format!("{} of {}", integration.alias, integration.bot)
 }

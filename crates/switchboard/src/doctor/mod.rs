@@ -2,6 +2,7 @@
 //!
 //! What never happens here: a secret in what is told; a change of anything.
 
+mod addresses;
 mod inside;
 mod outside;
 

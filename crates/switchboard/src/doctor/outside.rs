@@ -33,7 +33,7 @@ pub(crate) fn checks(config: &Config, deep: bool) -> Vec<Check> {
         ("encryption key", folder.join("encryption.key")),
         ("database's file", config.database.clone()),
     ] {
-        if !is_absent(&path) {
+        if !is_absent(&path) && !path.is_dir() {
             checks.push(private(name, &path, 0o600));
         }
     }
@@ -220,6 +220,14 @@ fn database(config: &Config, deep: bool) -> Check {
     let path = &config.database;
     if !path.exists() {
         return skip(NAME, &format!("{} is not there yet", path.display()));
+    }
+    if path.is_dir() {
+        return fail(
+            NAME,
+            &format!("{} is a folder, expected a file", path.display()),
+            "the server does not start",
+            "move the folder away, or name another database with --database-url",
+        );
     }
     if backup::glance(path).is_ok_and(|found| !found.begun) {
         return fail(

@@ -12,7 +12,7 @@ use switchboard_store_sqlite::SqliteStore;
 
 use crate::commands::Failure;
 use crate::config::Config;
-use crate::folder::DataFolder;
+use crate::folder::{DataFolder, unusable};
 
 /// An open store and the bot that was there first.
 pub(super) struct Core {
@@ -30,12 +30,8 @@ impl Core {
         let env = crate::system::environment();
         let vault = folder.vault(config, &env)?;
         folder.hold_database(&config.database)?;
-        let store = SqliteStore::open(&config.database).map_err(|error| {
-            Failure::Folder(format!(
-                "the database {}: {error}",
-                config.database.display()
-            ))
-        })?;
+        let store = SqliteStore::open(&config.database)
+            .map_err(|error| unusable(&config.database, error))?;
         let engine = Engine::new(Arc::new(store.clone()), env, vault)
             .with_definitions([Telegram.definition(), Terminal.definition()]);
         let core = Self::first_bot(engine, store, folder, config).await?;

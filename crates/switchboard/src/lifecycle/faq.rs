@@ -34,7 +34,8 @@ pub(crate) fn read(path: &Path) -> Result<(String, Script), Failure> {
     Ok((text, script))
 }
 
-fn parse(path: &Path, text: &str) -> Result<Script, Failure> {
+/// Reads what a file holds.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Script, Failure> {
     Script::parse(text)
         .map_err(|invalid| Failure::Config(format!("{} is no FAQ bot:\n{invalid}", path.display())))
 }

@@ -12,7 +12,7 @@ mod server;
 mod supervisor;
 mod watch;
 
-pub(crate) use faq::read as read_faq;
+pub(crate) use faq::{parse as parse_faq, read as read_faq};
 pub(crate) use local::{Local, Work};
 pub(crate) use server::{Server, Started};
 

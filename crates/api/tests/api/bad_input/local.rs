@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use switchboard_api::admin::{self, Admin, Channels, Check, Doctor};
+use switchboard_api::admin::{self, Account, Admin, Channels, Check, Doctor};
 use switchboard_api::{Limits, URI_LIMIT};
 use switchboard_integration::{Explain, Replay, Replayed};
 use switchboard_model::{Error, EventId, Integration, Result};
@@ -94,6 +94,10 @@ impl Channels for Nothing {
 impl Doctor for Nothing {
     async fn checks(&self) -> Vec<Check> {
         Vec::new()
+    }
+
+    async fn telegram_account(&self, _: &str) -> Account {
+        Account::Unreachable("there is no Telegram here".to_owned())
     }
 }
 
