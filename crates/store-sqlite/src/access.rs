@@ -305,10 +305,12 @@ impl AccessStore for SqliteStore {
 
     async fn get_bot(&self, id: BotId) -> Result<Option<Bot>> {
         self.read(|connection| rows::one(connection, BOT, [id.to_bytes()], bot))
+            .await
     }
 
     async fn list_bots(&self) -> Result<Vec<Bot>> {
         self.read(|connection| rows::all(connection, BOTS, [], bot))
+            .await
     }
 
     async fn rename_bot(&self, id: BotId, name: &str, now: Timestamp) -> Result<Option<Bot>> {
@@ -334,14 +336,17 @@ impl AccessStore for SqliteStore {
 
     async fn get_integration(&self, bot: BotId, id: IntegrationId) -> Result<Option<Integration>> {
         self.read_one(|connection| get_integration(connection, bot, id))
+            .await
     }
 
     async fn list_integrations(&self, bot: BotId) -> Result<Vec<Integration>> {
         self.read(|connection| rows::all(connection, INTEGRATIONS, [bot.to_bytes()], integration))
+            .await
     }
 
     async fn find_webhook(&self, webhook_id: &str) -> Result<Option<Integration>> {
         self.read(|connection| rows::one(connection, WEBHOOK, [webhook_id], integration))
+            .await
     }
 
     async fn integration_secret(&self, id: IntegrationId) -> Result<Option<SealedSecret>> {
@@ -349,6 +354,7 @@ impl AccessStore for SqliteStore {
             let secret = rows::value::<Option<Vec<u8>>>(connection, SECRET, [id.to_bytes()])?;
             Ok(secret.flatten().map(SealedSecret))
         })
+        .await
     }
 
     async fn integration_script(&self, bot: BotId, id: IntegrationId) -> Result<Option<String>> {
@@ -356,6 +362,7 @@ impl AccessStore for SqliteStore {
             let keys = [id.to_bytes(), bot.to_bytes()];
             Ok(rows::value::<Option<String>>(connection, SCRIPT, keys)?.flatten())
         })
+        .await
     }
 
     async fn create_token(&self, token: NewToken) -> Result<()> {
@@ -370,6 +377,7 @@ impl AccessStore for SqliteStore {
 
     async fn list_tokens(&self, bot: BotId) -> Result<Vec<Token>> {
         self.read(|connection| rows::all(connection, TOKENS, [bot.to_bytes()], token))
+            .await
     }
 
     async fn revoke_token(&self, bot: BotId, id: TokenId, now: Timestamp) -> Result<Option<Token>> {

@@ -458,7 +458,7 @@ impl ConversationStore for SqliteStore {
         &self,
         command: GetOrCreateConversation,
     ) -> Result<Found<Conversation>> {
-        if let Some(value) = self.read(|connection| look(connection, &command))? {
+        if let Some(value) = self.read(|connection| look(connection, &command)).await? {
             let created = false;
             return Ok(Found { value, created });
         }
@@ -475,6 +475,7 @@ impl ConversationStore for SqliteStore {
         id: ConversationId,
     ) -> Result<Option<Conversation>> {
         self.read(|connection| Ok(by_public(connection, bot, id)?.map(|row| row.value)))
+            .await
     }
 
     async fn find_conversation(
@@ -494,6 +495,7 @@ impl ConversationStore for SqliteStore {
             };
             Ok(find(connection, scope, &identity)?.map(|row| row.value))
         })
+        .await
     }
 
     async fn list_conversations(
@@ -555,6 +557,7 @@ impl ConversationStore for SqliteStore {
         user: UserId,
     ) -> Result<Option<User>> {
         self.read(|connection| participant::get(connection, bot, conversation, user))
+            .await
     }
 
     async fn list_participants(

@@ -272,7 +272,10 @@ fn record_part(tx: &mut Tx<'_>, id: DeliveryId, epoch: i64, part: &SentPart) -> 
 #[async_trait]
 impl DeliveryStore for SqliteStore {
     async fn claim(&self, wanted: Claim) -> Result<Claimed> {
-        if let Some(idle) = self.read(|connection| claim::idle(connection, wanted))? {
+        if let Some(idle) = self
+            .read(|connection| claim::idle(connection, wanted))
+            .await?
+        {
             return Ok(idle);
         }
         self.write(move |tx| claim::run(tx, wanted)).await
@@ -319,6 +322,7 @@ impl DeliveryStore for SqliteStore {
         self.read(
             |connection| Ok(record::of_message(connection, bot, message)?.unwrap_or_default()),
         )
+        .await
     }
 
     async fn replay_message(
@@ -343,7 +347,7 @@ impl DeliveryStore for SqliteStore {
                     || look::has_new(connection, row.integration)?);
             Ok((busy, may_be.then_some(line)))
         };
-        match self.read(look)? {
+        match self.read(look).await? {
             // All that is new is gone through, as a list is, and meanwhile it may have been looked at.
             (_, Some(line)) => {
                 let whole = move |connection: &Connection| {

@@ -251,7 +251,7 @@ impl EventStore for SqliteStore {
     }
 
     async fn get_event(&self, bot: BotId, id: EventId) -> Result<Option<Event>> {
-        self.read(|connection| get(connection, bot, id))
+        self.read(|connection| get(connection, bot, id)).await
     }
 
     async fn list_events(

@@ -3,6 +3,7 @@
 //! looks whether the paths still lead to the files that are open.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use switchboard_model::{Error, Result};
@@ -26,6 +27,22 @@ impl Files {
             Ok((path, id))
         });
         identified.collect::<std::io::Result<_>>().map(Self)
+    }
+
+    /// The log, to be synced.
+    pub(crate) fn log(&self) -> std::io::Result<File> {
+        let Some((path, opened)) = self.0.last() else {
+            return Err(std::io::ErrorKind::NotFound.into());
+        };
+        // Where a handle that only reads cannot sync.
+        let file = File::options().write(true).open(path)?;
+        if identify(path)? == *opened {
+            Ok(file)
+        } else {
+            Err(std::io::Error::other(
+                "the log was replaced while it was opened",
+            ))
+        }
     }
 
     /// Whether they are all still there.

@@ -501,6 +501,7 @@ impl IngestStore for SqliteStore {
         once: Key,
     ) -> Result<Option<Taken>> {
         self.read(|connection| find_taken(connection, bot, integration, once))
+            .await
     }
 
     async fn find_external_message(
@@ -510,6 +511,7 @@ impl IngestStore for SqliteStore {
         message: About,
     ) -> Result<Option<(MessageId, Conversation)>> {
         self.read(|connection| chat::look(connection, bot, integration, &message))
+            .await
     }
 
     async fn poll_position(
@@ -523,6 +525,7 @@ impl IngestStore for SqliteStore {
                 Ok((row.get(0)?, rows::time(row, 1)?))
             })
         })
+        .await
     }
 
     async fn note_move(
@@ -544,6 +547,7 @@ impl IngestStore for SqliteStore {
         thread: &str,
     ) -> Result<Option<String>> {
         self.read(|connection| moved::was(connection, bot, integration, thread))
+            .await
     }
 
     async fn set_poll_position(

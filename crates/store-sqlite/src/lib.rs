@@ -1,11 +1,12 @@
 //! The embedded default store: one SQLite file.
 //!
 //! It keeps the promises of [`switchboard_store`] with one writer thread that commits many commands
-//! at once ([`writer`]), readers on the threads that ask ([`reader`]) that keep what they see while
-//! nothing is written ([`snapshot`]), and checkpoints by a thread of their own ([`checkpoint`]).
+//! at once ([`writer`]), one that syncs a commit while the next is made ([`writer::sync`]), readers on
+//! the threads that ask ([`reader`]) that keep what they see while nothing is written ([`snapshot`]),
+//! and checkpoints by a thread of their own ([`checkpoint`]).
 //!
-//! What never happens here: a look at the clock, a change outside the writer, an answer to a write
-//! before its commit is on disk, a lock held across an `await`.
+//! What never happens here: a look at the clock, a change outside the writer, an answer to a write or
+//! to a read before what it tells is on disk ([`durable`]), a lock held across an `await`.
 
 #![allow(clippy::doc_markdown, reason = "SQLite is a name, not code")]
 
@@ -15,6 +16,7 @@ mod chat;
 mod checkpoint;
 mod conversation;
 mod delivery;
+mod durable;
 mod event;
 mod expiry;
 mod failure;
@@ -49,6 +51,7 @@ mod version;
 mod workflow;
 mod writer;
 
+use std::fs::File;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,10 +66,12 @@ use switchboard_store::{Change, Store, TokenHash};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::checkpoint::Checkpointer;
+use crate::durable::Durable;
 use crate::failure::{Done, Failure};
 use crate::files::Files;
 use crate::known::Known;
 use crate::snapshot::{Snapshots, Statements};
+use crate::writer::sync::{Log, Syncer};
 use crate::writer::{Command, Request, Tx};
 
 /// What the writer keeps of the database in memory, in KiB: at ten million messages, the inner pages
@@ -118,6 +123,7 @@ pub(crate) struct Shared {
     pub(crate) files: Files,
     pub(crate) known: Known,
     pub(crate) snapshots: Snapshots,
+    pub(crate) durable: Durable,
     pub(crate) changes: broadcast::Sender<Change>,
     closed: AtomicBool,
     poisoned: watch::Sender<bool>,
@@ -143,6 +149,7 @@ impl Shared {
 
     pub(crate) fn poison(&self, cause: &str) {
         self.poisoned.send_replace(true);
+        self.durable.give_up();
         // After the fact, and fenced: a log that cannot be written may be the cause.
         let told = catch_unwind(|| {
             tracing::error!(
@@ -163,6 +170,11 @@ impl SqliteStore {
 
     /// Opens the database at `path` with options.
     pub fn open_with(path: &Path, options: &Options) -> Result<Self> {
+        Self::open_synced(path, options, |log| Arc::new(move || log.sync_data()))
+    }
+
+    /// The same, with what syncs the log.
+    fn open_synced(path: &Path, options: &Options, log: impl FnOnce(File) -> Log) -> Result<Self> {
         let unavailable = |error: std::io::Error| Error::Unavailable {
             reason: format!("{}: {error}", path.display()),
         };
@@ -175,6 +187,7 @@ impl SqliteStore {
             files,
             known: Known::default(),
             snapshots: Snapshots::default(),
+            durable: Durable::default(),
             changes: broadcast::Sender::new(options.changes.max(1)),
             closed: AtomicBool::new(false),
             poisoned: watch::Sender::new(false),
@@ -182,9 +195,11 @@ impl SqliteStore {
             commands: AtomicU64::new(0),
         });
         let (queue, commands) = mpsc::channel(options.queue.max(1));
+        let log = shared.files.log().map(log).map_err(unavailable)?;
+        let syncer = Syncer::start(&shared, log).map_err(unavailable)?;
         let checkpointer = Checkpointer::start(&shared, second).map_err(unavailable)?;
         thread::spawn(&shared, "sqlite-writer", move |shared| {
-            writer::run(shared, writer, commands, checkpointer);
+            writer::run(shared, writer, commands, checkpointer, syncer);
         })
         .map_err(unavailable)?;
         Ok(Self {
@@ -239,19 +254,32 @@ impl SqliteStore {
         result
     }
 
-    /// Reads a little, on this thread.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
+    /// Reads a little, on this thread. What it gives is on disk.
+    pub(crate) async fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
         self.check_open()?;
-        reader::read(&self.shared, Statements::Several, work).map_err(Failure::into_error)
+        let read = reader::read(&self.shared, Statements::Several, work);
+        self.on_disk(read).await
     }
 
-    /// Reads with one statement, on this thread.
-    pub(crate) fn read_one<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
+    /// Reads with one statement, on this thread. What it gives is on disk.
+    pub(crate) async fn read_one<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Result<T> {
         self.check_open()?;
-        reader::read(&self.shared, Statements::One, work).map_err(Failure::into_error)
+        let read = reader::read(&self.shared, Statements::One, work);
+        self.on_disk(read).await
     }
 
-    /// The token with this hash: one that was read before and has not changed, or what `read` gives.
+    /// What was read, as soon as it is on disk.
+    async fn on_disk<T>(&self, read: Done<T>) -> Result<T> {
+        let value = read.map_err(Failure::into_error)?;
+        self.shared.durable.reached().await;
+        if self.shared.is_poisoned() {
+            return Err(poisoned());
+        }
+        Ok(value)
+    }
+
+    /// The token with this hash: one that was read before and has not changed, or what `read` gives. It
+    /// may not be on disk yet: then nobody has been told of it.
     pub(crate) fn known_token(
         &self,
         hash: TokenHash,
@@ -276,8 +304,8 @@ impl SqliteStore {
         let done = tokio::task::spawn_blocking(move || (reader::read_long(&shared, work), permit));
         // It comes back with the result. Whoever gives up waiting does not give it back before the work
         // is done.
-        let (result, _permit) = done.await.map_err(Error::internal)?;
-        result.map_err(Failure::into_error)
+        let (read, _permit) = done.await.map_err(Error::internal)?;
+        self.on_disk(read).await
     }
 
     /// Whether commands wait for the writer.
@@ -311,7 +339,10 @@ impl Store for SqliteStore {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize> {
-        if self.read(|connection| sweep::is_idle(connection, now))? {
+        if self
+            .read(|connection| sweep::is_idle(connection, now))
+            .await?
+        {
             return Ok(0);
         }
         self.write(move |tx| sweep::sweep(tx, now)).await
@@ -364,6 +395,8 @@ fn open_writer(path: &Path) -> Done<Connection> {
     // that would be a system call for each page.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     schema::migrate(&mut connection)?;
+    // From here on the log is synced by a thread of its own.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)
 }
 

@@ -76,10 +76,10 @@ impl Mark {
 impl SqliteStore {
     /// Gathers what was there when this was called. What comes in later does not hold it up.
     pub(crate) async fn gather_up_to_now(&self, mark: Mark) -> Result<()> {
-        let asked = self.read(|connection| mark.last(connection))?;
+        let asked = self.read(|connection| mark.last(connection)).await?;
         let mut steps = 0;
         loop {
-            let upto = self.read(|connection| mark.upto(connection))?;
+            let upto = self.read(|connection| mark.upto(connection)).await?;
             if upto >= asked {
                 return Ok(());
             }
@@ -104,7 +104,9 @@ impl SqliteStore {
     pub(crate) async fn gather_some(&self) -> Result<usize> {
         for mark in Mark::ALL {
             if !self.is_waited_for()
-                && self.read(|connection| Ok(mark.last(connection)? - mark.upto(connection)?))?
+                && self
+                    .read(|connection| Ok(mark.last(connection)? - mark.upto(connection)?))
+                    .await?
                     >= ROWS
             {
                 let taken = self.write(move |tx| mark.gather(tx)).await?;

@@ -620,6 +620,7 @@ impl MessageStore for SqliteStore {
 
     async fn get_message(&self, bot: BotId, id: MessageId) -> Result<Option<Message>> {
         self.read_one(|connection| Ok(by_public(connection, bot, id)?.map(|message| message.value)))
+            .await
     }
 
     async fn list_messages(
@@ -666,6 +667,7 @@ impl MessageStore for SqliteStore {
 
     async fn message_versions(&self, bot: BotId, id: MessageId) -> Result<Vec<MessageVersion>> {
         self.read(|connection| version::list(connection, bot, id))
+            .await
     }
 
     async fn delete_message(

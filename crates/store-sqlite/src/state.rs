@@ -288,6 +288,7 @@ impl StateStore for SqliteStore {
             Err(Failure::Refused(Error::NotFound { .. })) => Ok(None),
             Err(failure) => Err(failure),
         })
+        .await
     }
 
     async fn set_state(&self, command: SetState) -> Result<State> {

@@ -1,6 +1,7 @@
 //! What only this backend promises: how its commits, its file and its log behave.
 
 mod commits;
+mod durable;
 mod events;
 mod files;
 mod identity;
@@ -120,6 +121,7 @@ async fn a_command_that_fails_harms_no_other_of_its_batch() {
         let (number, outcome) = task.await.unwrap();
         let kept = store
             .read(|connection| rows::value::<i64>(connection, COUNT, [number]))
+            .await
             .unwrap();
         assert_eq!(outcome.is_ok(), number % 3 == 0, "{outcome:?}");
         assert_eq!(kept.is_some(), outcome.is_ok());
@@ -195,7 +197,9 @@ async fn a_full_disk_refuses_writes_and_recovers() {
     limit(now + 10).await;
     let full = store.write(|tx| rows::execute(tx.connection, FILL, [1_000_000]));
     assert!(matches!(full.await, Err(Error::Unavailable { .. })));
-    let read = store.read(|connection| rows::value::<i64>(connection, COUNT, [0]));
+    let read = store
+        .read(|connection| rows::value::<i64>(connection, COUNT, [0]))
+        .await;
     assert_eq!(read, Ok(None));
     assert!(!store.is_poisoned());
     limit(1_000_000).await;

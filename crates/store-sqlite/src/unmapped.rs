@@ -124,10 +124,12 @@ impl UnmappedStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Unmapped>> {
         self.read(|connection| list(connection, bot, integration, after, limit))
+            .await
     }
 
     async fn count_unmapped(&self, bot: BotId, integration: IntegrationId) -> Result<u64> {
         self.read(|connection| count(connection, bot, integration))
+            .await
     }
 
     async fn remap(&self, command: Remap) -> Result<Remapped> {

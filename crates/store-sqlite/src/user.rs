@@ -402,7 +402,7 @@ fn list(
 #[async_trait]
 impl UserStore for SqliteStore {
     async fn get_or_create_user(&self, command: GetOrCreateUser) -> Result<Found<User>> {
-        if let Some(value) = self.read(|connection| look(connection, &command))? {
+        if let Some(value) = self.read(|connection| look(connection, &command)).await? {
             let created = false;
             return Ok(Found { value, created });
         }
@@ -419,6 +419,7 @@ impl UserStore for SqliteStore {
 
     async fn get_user(&self, bot: BotId, id: UserId) -> Result<Option<User>> {
         self.read(|connection| Ok(by_public(connection, bot, id)?.map(|user| user.value)))
+            .await
     }
 
     async fn find_user(
@@ -444,6 +445,7 @@ impl UserStore for SqliteStore {
             };
             Ok(find(connection, scope, &identity)?.map(|user| user.value))
         })
+        .await
     }
 
     async fn list_users(

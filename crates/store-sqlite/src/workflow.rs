@@ -327,6 +327,7 @@ impl WorkflowStore for SqliteStore {
 
     async fn get_workflow(&self, bot: BotId, id: WorkflowId) -> Result<Option<Workflow>> {
         self.read(|connection| Ok(by_public(connection, bot, id)?.map(|row| row.value)))
+            .await
     }
 
     async fn list_workflows(

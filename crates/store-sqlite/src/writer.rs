@@ -1,14 +1,16 @@
 //! The writer: one thread that commits many commands at once.
 //!
 //! A command that fails harms no other of its commit ([`commit`]), and each is answered only after
-//! the commit that holds it has returned. What is refused was not written.
+//! the commit that holds it is on disk ([`sync`]), while the writer is at the next. What is refused
+//! was not written.
 
 mod commit;
+pub(crate) mod sync;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rusqlite::Connection;
 use switchboard_model::{BotId, ConversationId, Error, IntegrationId};
@@ -19,6 +21,8 @@ use crate::Shared;
 use crate::checkpoint::Checkpointer;
 use crate::failure::{Done, Failure};
 use crate::rows;
+
+use self::sync::{Commit, Syncer};
 
 /// Larger commits gain little and make their callers wait.
 const BATCH: usize = 256;
@@ -179,15 +183,18 @@ pub(crate) fn run(
     mut connection: Connection,
     mut queue: mpsc::Receiver<Request>,
     mut checkpointer: Checkpointer,
+    syncer: Syncer,
 ) {
     let pages = Arc::new(AtomicI64::new(0));
-    let seen = Arc::clone(&pages);
+    let written = Arc::new(AtomicBool::new(false));
+    let (seen, noted) = (Arc::clone(&pages), Arc::clone(&written));
     let hooked = connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
         seen.store(i64::from(count), Ordering::Relaxed);
+        noted.store(true, Ordering::Relaxed);
         Ok(())
     }));
     if let Err(error) = hooked {
-        tracing::error!(%error, "the log's size cannot be watched; it is bounded only at closing");
+        shared.poison(&format!("the log cannot be watched: {error}"));
     }
 
     let mut failing = false;
@@ -213,7 +220,14 @@ pub(crate) fn run(
         if !jobs.is_empty() {
             // Also while the log is started anew, which a snapshot would prevent.
             let _writing = shared.snapshots.writing();
-            commit_all(shared, &connection, jobs, &mut failing);
+            let (jobs, changes) = commit_all(shared, &connection, jobs, &mut failing);
+            let commit = Commit {
+                number: shared.durable.last(),
+                jobs,
+                changes,
+                wrote: written.swap(false, Ordering::Relaxed),
+            };
+            syncer.finish(commit, !queue.is_empty());
             if !shared.is_poisoned() {
                 checkpointer.after_commit(&connection, pages.load(Ordering::Relaxed));
             }
@@ -227,6 +241,7 @@ pub(crate) fn run(
             job.answer(Err(crate::closed()));
         }
     }
+    syncer.stop();
     let _for_good = shared.snapshots.writing();
     if shared.is_poisoned() {
         // Closing would copy a log whose end may never have reached the disk.
@@ -241,13 +256,15 @@ pub(crate) fn run(
     }
 }
 
-/// `failing` tells whether the last one failed: a full disk is said once, not with each try.
+/// Commits commands. Gives those that are to be answered when it is on disk, and what is to be told
+/// then; if it failed they are answered. `failing` tells whether the last one failed: a full disk is
+/// said once, not with each try.
 fn commit_all(
     shared: &Shared,
     connection: &Connection,
     mut jobs: Vec<Box<dyn Job>>,
     failing: &mut bool,
-) {
+) -> (Vec<Box<dyn Job>>, Vec<Change>) {
     let verdict = if shared.is_poisoned() {
         Err(crate::poisoned())
     } else {
@@ -256,16 +273,12 @@ fn commit_all(
             .check()
             .and_then(|()| commit::all(shared, connection, &mut jobs))
     };
-    let changes = match verdict {
+    match verdict {
         Ok(changes) => {
             if std::mem::take(failing) {
                 tracing::info!("commits succeed again");
             }
-            shared.count(jobs.len());
-            for job in jobs {
-                job.answer(Ok(()));
-            }
-            changes
+            (jobs, changes)
         }
         Err(error) => {
             if std::mem::replace(failing, true) {
@@ -276,11 +289,7 @@ fn commit_all(
             for job in jobs {
                 job.answer(Err(error.clone()));
             }
-            return;
+            (Vec::new(), Vec::new())
         }
-    };
-    for change in changes {
-        // Nobody listening is no fault.
-        drop(shared.changes.send(change));
     }
 }

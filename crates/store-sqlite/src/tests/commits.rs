@@ -137,10 +137,9 @@ async fn commit(store: &SqliteStore, ends: &[End]) -> Vec<(Result<i64>, usize)> 
 async fn check(store: &SqliteStore, ends: &[End]) -> Vec<usize> {
     let mut changes = store.changes();
     let done = commit(store, ends).await;
-    let count = |id: i64| {
-        store
-            .read(|connection| rows::value::<i64>(connection, COUNT, [id]))
-            .unwrap()
+    let count = async |id: i64| {
+        let read = store.read(|connection| rows::value::<i64>(connection, COUNT, [id]));
+        read.await.unwrap()
     };
     let mut total = 0;
     let mut told = Vec::new();
@@ -149,13 +148,13 @@ async fn check(store: &SqliteStore, ends: &[End]) -> Vec<usize> {
             total += 1;
             told.push(Change::Conversation(place(number)));
             assert_eq!(answer, &Ok(total), "{number} of {ends:?}");
-            assert_eq!(count(number), Some(1), "{number} of {ends:?}");
+            assert_eq!(count(number).await, Some(1), "{number} of {ends:?}");
         } else {
             assert!(answer.is_err(), "{number} of {ends:?}");
-            assert_eq!(count(number), None, "{number} of {ends:?}");
+            assert_eq!(count(number).await, None, "{number} of {ends:?}");
         }
     }
-    assert_eq!(count(TOTAL).unwrap_or_default(), total, "{ends:?}");
+    assert_eq!(count(TOTAL).await.unwrap_or_default(), total, "{ends:?}");
     // Changes are told after the answers; another commit is behind them.
     store.ping().await.unwrap();
     for expected in told {

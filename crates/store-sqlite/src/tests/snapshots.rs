@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use switchboard_store::Store as _;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::{COUNT, Gate, database, folder};
@@ -15,9 +16,10 @@ use crate::{SqliteStore, rows};
 const SET: &str = "INSERT INTO probe (id, count) VALUES (7, ?1)
     ON CONFLICT (id) DO UPDATE SET count = excluded.count";
 
-fn count(store: &SqliteStore) -> i64 {
+async fn count(store: &SqliteStore) -> i64 {
     store
         .read_one(|connection| rows::value::<i64>(connection, COUNT, [7]))
+        .await
         .unwrap()
         .unwrap()
 }
@@ -45,7 +47,7 @@ async fn until_kept(store: &SqliteStore, kept: usize) {
 async fn keep(store: &SqliteStore) {
     let kept = async {
         while store.shared.snapshots.kept() == 0 {
-            count(store);
+            count(store).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
@@ -58,13 +60,13 @@ async fn a_snapshot_is_kept_while_nothing_is_written_and_ended_by_a_write() {
     let store = SqliteStore::open(&database(&folder)).unwrap();
     set(&store, 1).await;
     keep(&store).await;
-    assert_eq!(count(&store), 1);
+    assert_eq!(count(&store).await, 1);
     set(&store, 2).await;
     // Nobody has read since.
     until_kept(&store, 0).await;
-    assert_eq!(count(&store), 2);
+    assert_eq!(count(&store).await, 2);
     keep(&store).await;
-    assert_eq!(count(&store), 2);
+    assert_eq!(count(&store).await, 2);
     store.close().await.unwrap();
 }
 
@@ -74,22 +76,26 @@ async fn several_statements_and_long_reads_fit_in_a_kept_snapshot() {
     let store = SqliteStore::open(&database(&folder)).unwrap();
     set(&store, 1).await;
     keep(&store).await;
-    let both = store.read(|connection| {
-        let one = rows::value::<i64>(connection, COUNT, [7])?;
-        Ok((one, rows::value::<i64>(connection, COUNT, [7])?))
-    });
+    let both = store
+        .read(|connection| {
+            let one = rows::value::<i64>(connection, COUNT, [7])?;
+            Ok((one, rows::value::<i64>(connection, COUNT, [7])?))
+        })
+        .await;
     assert_eq!(both.unwrap(), (Some(1), Some(1)));
     let long = store.list(|connection| rows::value::<i64>(connection, COUNT, [7]));
     assert_eq!(long.await.unwrap(), Some(1));
     assert_eq!(store.shared.snapshots.kept(), 1);
     // One that fails leaves nothing behind that the next read would meet.
-    let failed = store.read_one(|connection| rows::value::<i64>(connection, "SELECT no", []));
+    let failed = store
+        .read_one(|connection| rows::value::<i64>(connection, "SELECT no", []))
+        .await;
     failed.unwrap_err();
     until_kept(&store, 0).await;
-    assert_eq!(count(&store), 1);
+    assert_eq!(count(&store).await, 1);
     let refused = store.read::<()>(|_| Err(Failure::Damage("so it is".to_owned())));
-    refused.unwrap_err();
-    assert_eq!(count(&store), 1);
+    refused.await.unwrap_err();
+    assert_eq!(count(&store).await, 1);
     store.close().await.unwrap();
 }
 
@@ -100,12 +106,12 @@ async fn none_is_kept_while_something_is_written() {
     set(&store, 1).await;
     let gate = Gate::shut(&store);
     for _ in 0..5 {
-        assert_eq!(count(&store), 1);
+        assert_eq!(count(&store).await, 1);
     }
     assert_eq!(store.shared.snapshots.kept(), 0);
     drop(gate);
     set(&store, 2).await;
-    assert_eq!(count(&store), 2);
+    assert_eq!(count(&store).await, 2);
     store.close().await.unwrap();
 }
 
@@ -121,11 +127,12 @@ async fn whatever_was_answered_is_seen_by_all() {
     let readers: Vec<_> = (0..3)
         .map(|_| {
             let (store, answered) = (store.clone(), Arc::clone(&answered));
+            let runtime = Handle::current();
             std::thread::spawn(move || {
                 let mut reads = 0_u64;
                 loop {
                     let before = answered.load(Ordering::SeqCst);
-                    let seen = count(&store);
+                    let seen = runtime.block_on(count(&store));
                     assert!(
                         seen >= before,
                         "{seen} was read after {before} was answered"

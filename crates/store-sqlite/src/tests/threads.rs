@@ -69,7 +69,9 @@ async fn a_writer_that_panics_ends_the_store_and_answers_everyone() {
         assert!(timeout(PATIENCE, answer).await.unwrap().is_err());
     }
     assert!(matches!(store.ping().await, Err(Error::Unavailable { .. })));
-    let read = store.read(|connection| rows::value::<i64>(connection, "SELECT 1", []));
+    let read = store
+        .read(|connection| rows::value::<i64>(connection, "SELECT 1", []))
+        .await;
     assert!(matches!(read, Err(Error::Unavailable { .. })));
     timeout(PATIENCE, store.close()).await.unwrap().unwrap();
 }

@@ -30,7 +30,7 @@ enum Left {
     Part,
 }
 
-/// Runs commands and commits them. Gives what is to be told of it.
+/// Runs commands and commits them to the log. Gives what is to be told once it is on disk.
 pub(super) fn all(
     shared: &Shared,
     connection: &Connection,
@@ -48,6 +48,7 @@ pub(super) fn all(
     };
     // Until the commit is over, whatever becomes of it, and so before anyone is answered.
     let _changing = tx.access.then(|| shared.known.changing());
+    shared.durable.committing();
     match execute(connection, COMMIT) {
         Ok(()) => Ok(tx.changes),
         Err(error) => {
