@@ -57,7 +57,7 @@ fn is_of(row: &ConversationRow, scope: Scope<'_>, chat: &Chat) -> bool {
     let tags = &row.value.tags;
     let is_named = tags.get(&chat.tag.0) == Some(chat.tag.1.as_str())
         || (!row.reset && tags.contains(&chat.identity));
-    row.integration == scope.integration
+    row.integration == scope.home.integration.id
         && row.value.channel == scope.channel
         && is_named
         && chat.without.iter().all(|name| tags.get(name).is_none())
@@ -78,7 +78,7 @@ fn all(connection: &Connection, scope: Scope<'_>, chat: &Chat) -> Done<Vec<Conve
     let own = found.first().map(|row| row.id);
     let pairs = [digest(&chat.tag.0, &chat.tag.1)];
     let mut start = 0;
-    while let Some(id) = CONVERSATIONS.first(connection, scope.bot, &pairs, start)? {
+    while let Some(id) = CONVERSATIONS.first(connection, scope.home.bot.id, &pairs, start)? {
         start = id + 1;
         if Some(id) != own
             && let Some(row) = conversation::by_number(connection, id)?
@@ -109,7 +109,7 @@ pub(crate) fn find_message(
     let named = digest(&about.message.0, &about.message.1);
     let mut hits: Vec<(i64, i64)> = Vec::new();
     let hit = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    for index in index_scopes(scope.bot) {
+    for index in index_scopes(scope.home.bot.id) {
         let keys = [index, of_chat, named];
         hits.extend(rows::all(connection, SENT, keys, hit)?);
     }
@@ -161,12 +161,11 @@ pub(crate) fn look(
     integration: IntegrationId,
     about: &About,
 ) -> Done<Option<(MessageId, Conversation)>> {
-    let Some(number) = rows::integration(connection, bot, integration)? else {
+    let Some(home) = rows::home(connection, bot, integration)? else {
         return Ok(None);
     };
     let scope = Scope {
-        bot: rows::known_bot(connection, bot)?,
-        integration: number,
+        home: &home,
         channel: &about.chat.channel,
     };
     let found = find_message(connection, scope, integration, about)?;
@@ -233,7 +232,7 @@ fn leave(
     let chat = &news.chat;
     let mut places: Vec<i64> = own.iter().map(|own| own.id).collect();
     let pair = digest(&chat.tag.0, &chat.tag.1);
-    for index in index_scopes(scope.bot) {
+    for index in index_scopes(scope.home.bot.id) {
         let found = rows::all(connection, TAKES_PART, [user, index, pair], |row| {
             row.get(0)
         })?;

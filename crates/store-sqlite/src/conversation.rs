@@ -17,7 +17,7 @@ use switchboard_store::{
 };
 
 use crate::failure::{Done, Failure};
-use crate::rows::{self, ConversationRow};
+use crate::rows::{self, ConversationRow, Home};
 use crate::tags::{self, CONVERSATIONS, Surplus};
 use crate::writer::Tx;
 use crate::{SqliteStore, participant, sweep, tag_value};
@@ -38,7 +38,10 @@ const BY_NUMBER: &str = concat!(
     " WHERE c.id = ?1 AND c.deleted_at IS NULL"
 );
 pub(crate) const BY_PAIR: &str = concat!(
-    rows::select_conversation!("conversation_tag t CROSS JOIN conversation c ON c.id = t.item"),
+    rows::select_conversation!(
+        "?6, ?7, ?8",
+        "conversation_tag t CROSS JOIN conversation c ON c.id = t.item"
+    ),
     " WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= ?3 AND c.integration = ?4
         AND c.channel = ?5 AND c.deleted_at IS NULL ORDER BY t.item LIMIT 1"
 );
@@ -52,11 +55,10 @@ const SURVIVING: &str =
     "SELECT s.id FROM conversation c JOIN conversation s ON s.id = c.merged_into
     WHERE c.public = ?1 AND c.bot = ?2 AND s.deleted_at IS NULL";
 
-/// Where identities are told apart, by numbers.
+/// Where identities are told apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'a> {
-    pub(crate) bot: i64,
-    pub(crate) integration: i64,
+    pub(crate) home: &'a Home,
     pub(crate) channel: &'a str,
 }
 
@@ -118,12 +120,26 @@ fn candidate(
 ) -> Done<Option<ConversationRow>> {
     // Most threads are known by one name: one statement less on the way of each message.
     if let [pair] = pairs {
-        let keys = params![scope.bot, pair, start, scope.integration, scope.channel];
+        let Home {
+            bot,
+            integration,
+            alias,
+        } = scope.home;
+        let keys = params![
+            bot.id,
+            pair,
+            start,
+            integration.id,
+            scope.channel,
+            bot.value.to_bytes(),
+            integration.value.to_bytes(),
+            alias
+        ];
         return rows::one(connection, BY_PAIR, keys, rows::conversation);
     }
-    while let Some(id) = CONVERSATIONS.first(connection, scope.bot, pairs, start)? {
+    while let Some(id) = CONVERSATIONS.first(connection, scope.home.bot.id, pairs, start)? {
         if let Some(row) = by_number(connection, id)?
-            && row.integration == scope.integration
+            && row.integration == scope.home.integration.id
             && row.value.channel == scope.channel
         {
             return Ok(Some(row));
@@ -147,14 +163,14 @@ pub(crate) fn insert(
         INSERT,
         params![
             id.to_bytes(),
-            scope.bot,
-            scope.integration,
+            scope.home.bot.id,
+            scope.home.integration.id,
             scope.channel,
             tags::to_text(&tags)?,
             now.as_millis()
         ],
     )?;
-    CONVERSATIONS.add(connection, scope.bot, number, &tags)?;
+    CONVERSATIONS.add(connection, scope.home.bot.id, number, &tags)?;
     by_number(connection, number)?.ok_or_else(|| rows::gone("a new conversation"))
 }
 
@@ -279,12 +295,13 @@ fn look(connection: &Connection, command: &GetOrCreateConversation) -> Done<Opti
     if command.identity.is_empty() {
         return Ok(None);
     }
-    let scope = known_scope(connection, &command.place)?;
+    let home = known_home(connection, &command.place)?;
+    let scope = scope(&home, &command.place);
     let Some(row) = find(connection, scope, &command.identity)? else {
         return Ok(None);
     };
     let settled = news(&row, &command.identity, &command.tags).is_empty()
-        && participant::all_joined(connection, scope.bot, row.id, &command.participants)?;
+        && participant::all_joined(connection, home.bot.id, row.id, &command.participants)?;
     Ok(settled.then_some(row.value))
 }
 
@@ -304,7 +321,8 @@ pub(crate) fn find_or_make(
     if command.identity.is_empty() {
         return Err(no_identity().into());
     }
-    let scope = known_scope(tx.connection, &command.place)?;
+    let home = known_home(tx.connection, &command.place)?;
+    let scope = scope(&home, &command.place);
     let (row, created) = find_or_insert(
         tx.connection,
         scope,
@@ -314,7 +332,7 @@ pub(crate) fn find_or_make(
         Surplus::Refuse,
         command.now,
     )?;
-    participant::join_all(tx.connection, scope.bot, row.id, &command.participants)?;
+    participant::join_all(tx.connection, home.bot.id, row.id, &command.participants)?;
     Ok((row, created))
 }
 
@@ -324,24 +342,27 @@ pub(crate) fn no_identity() -> Error {
 }
 
 fn create(tx: &mut Tx<'_>, command: &CreateConversation) -> Done<Created> {
-    let scope = known_scope(tx.connection, &command.place)?;
+    let home = known_home(tx.connection, &command.place)?;
+    let scope = scope(&home, &command.place);
     if let Some(identity) = &command.unless
         && let Some(row) = find(tx.connection, scope, identity)?
     {
         return Ok(Created::Exists(row.value.id));
     }
     let row = insert(tx.connection, scope, command.id, &command.tags, command.now)?;
-    participant::join_all(tx.connection, scope.bot, row.id, &command.participants)?;
+    participant::join_all(tx.connection, home.bot.id, row.id, &command.participants)?;
     Ok(Created::Created(row.value))
 }
 
-fn known_scope<'a>(connection: &Connection, place: &'a Place) -> Done<Scope<'a>> {
-    let (bot, integration) = rows::known_place(connection, place.bot, place.integration)?;
-    Ok(Scope {
-        bot,
-        integration,
+fn known_home(connection: &Connection, place: &Place) -> Done<Home> {
+    rows::known_home(connection, place.bot, place.integration)
+}
+
+fn scope<'a>(home: &'a Home, place: &'a Place) -> Scope<'a> {
+    Scope {
+        home,
         channel: &place.channel,
-    })
+    }
 }
 
 fn update(
@@ -423,9 +444,9 @@ pub(crate) fn rekey(tx: &mut Tx<'_>, command: &Rekey) -> Done<Rekeyed> {
     let Some(mut row) = by_public(tx.connection, command.bot, command.conversation)? else {
         return Ok(Rekeyed::Missing);
     };
+    let home = row.home();
     let scope = Scope {
-        bot: row.bot,
-        integration: row.integration,
+        home: &home,
         channel: &row.value.channel,
     };
     if let Some(other) = find(tx.connection, scope, &command.identity)?
@@ -484,16 +505,11 @@ impl ConversationStore for SqliteStore {
         identity: Tags,
     ) -> Result<Option<Conversation>> {
         self.read(|connection| {
-            let Some(integration) = rows::integration(connection, place.bot, place.integration)?
-            else {
+            let Some(home) = rows::home(connection, place.bot, place.integration)? else {
                 return Ok(None);
             };
-            let scope = Scope {
-                bot: rows::known_bot(connection, place.bot)?,
-                integration,
-                channel: &place.channel,
-            };
-            Ok(find(connection, scope, &identity)?.map(|row| row.value))
+            let found = find(connection, scope(&home, &place), &identity)?;
+            Ok(found.map(|row| row.value))
         })
         .await
     }

@@ -255,6 +255,7 @@ fn store_replies(
             synthetic: false,
             once: None,
             waits: false,
+            takes_part: false,
             now,
         };
         let message = message::insert(tx, &mut conversation, draft)?;

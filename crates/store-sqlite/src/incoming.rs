@@ -90,6 +90,7 @@ fn say(
         synthetic: new.synthetic,
         once: None,
         waits: false,
+        takes_part: false,
         now: command.now,
     };
     let number = message::insert(tx, conversation, draft)?;

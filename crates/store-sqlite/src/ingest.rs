@@ -1,5 +1,7 @@
 //! What channels bring in. The hot path: nothing is written that is as it should be already.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use ring::digest;
 use rusqlite::{Connection, Row, params};
@@ -13,8 +15,9 @@ use switchboard_store::{
 };
 
 use crate::failure::Done;
-use crate::rows::{self, ConversationRow, Numbered};
+use crate::rows::{self, ConversationRow, Home, Numbered};
 use crate::tags::{Surplus, fitting};
+use crate::user::Speaker;
 use crate::writer::Tx;
 use crate::{SqliteStore, chat, conversation, event, message, moved, unmapped, user, version};
 
@@ -39,8 +42,7 @@ const INTEGRATION: &str = "SELECT id FROM integration WHERE public = ?1";
 /// A batch with its numbers looked up.
 pub(crate) struct Intake<'a> {
     batch: &'a Batch,
-    bot: i64,
-    integration: i64,
+    home: Arc<Home>,
 }
 
 /// Makes the tags of messages fit, and of who says them and where: what a new row will have. To be
@@ -80,24 +82,20 @@ fn ingest(tx: &mut Tx<'_>, batch: &Batch) -> Done<Vec<Ingested>> {
         done.push(intake.take(tx, item)?);
     }
     if let Some(position) = &batch.position {
-        write_position(tx.connection, intake.integration, position, batch.now)?;
+        write_position(tx.connection, intake.integration(), position, batch.now)?;
     }
     Ok(done)
 }
 
 impl<'a> Intake<'a> {
     pub(crate) fn new(tx: &mut Tx<'_>, batch: &'a Batch) -> Done<Self> {
-        let (bot, integration) = tx.place(batch.bot, batch.integration)?;
-        Ok(Self {
-            batch,
-            bot,
-            integration,
-        })
+        let home = tx.home(batch.bot, batch.integration)?;
+        Ok(Self { batch, home })
     }
 
     /// The integration's number.
-    pub(crate) const fn integration(&self) -> i64 {
-        self.integration
+    pub(crate) fn integration(&self) -> i64 {
+        self.home.integration.id
     }
 
     /// When.
@@ -106,20 +104,16 @@ impl<'a> Intake<'a> {
     }
 
     /// Where identities of conversations are told apart.
-    pub(crate) const fn scope<'c>(&self, channel: &'c str) -> conversation::Scope<'c> {
+    pub(crate) fn scope<'c>(&'c self, channel: &'c str) -> conversation::Scope<'c> {
         conversation::Scope {
-            bot: self.bot,
-            integration: self.integration,
+            home: &self.home,
             channel,
         }
     }
 
     /// Where identities of users are told apart.
-    pub(crate) const fn user_scope(&self) -> user::Scope {
-        user::Scope {
-            bot: self.bot,
-            integration: Some(self.integration),
-        }
+    pub(crate) fn user_scope(&self) -> user::Scope {
+        user::Scope::of(&self.home)
     }
 }
 
@@ -159,7 +153,7 @@ impl Intake<'_> {
         event::Draft {
             id: item.event,
             delivery: item.delivery,
-            bot: self.bot,
+            bot: self.home.bot.id,
             kind,
             payload: Some(payload),
             conversation: None,
@@ -183,7 +177,7 @@ impl Intake<'_> {
         let event = event::insert(tx, &self.draft(item, &new.kind, &new.payload, once))?;
         unmapped::wait(
             tx.connection,
-            self.integration,
+            self.home.integration.id,
             event,
             new.thread.as_deref(),
         )?;
@@ -203,7 +197,9 @@ impl Intake<'_> {
         let now = self.batch.now;
         let thread = &new.thread;
         let (mut conversation, conversation_created) = self.thread(tx.connection, thread)?;
-        let (user, user_created) = self.sender(tx.connection, &new.sender)?;
+        let (speaker, user_created) =
+            self.speaker(tx.connection, &new.sender, Some(conversation.id))?;
+        let user = speaker.user;
         let draft = message::Draft {
             id: new.id,
             user: user.id,
@@ -214,6 +210,7 @@ impl Intake<'_> {
             synthetic: false,
             once,
             waits: true,
+            takes_part: speaker.takes_part,
             now,
         };
         let message = message::insert(tx, &mut conversation, draft)?;
@@ -370,7 +367,7 @@ impl Intake<'_> {
         id: ConversationId,
     ) -> Done<ConversationRow> {
         conversation::by_public(connection, self.batch.bot, id)?
-            .filter(|row| row.integration == self.integration)
+            .filter(|row| row.integration == self.home.integration.id)
             .ok_or_else(|| Error::reference("conversation", Kind::Conversation, id).into())
     }
 
@@ -380,27 +377,46 @@ impl Intake<'_> {
         connection: &Connection,
         sender: &Sender,
     ) -> Done<(Numbered<switchboard_model::User>, bool)> {
+        let (speaker, created) = self.speaker(connection, sender, None)?;
+        Ok((speaker.user, created))
+    }
+
+    /// The same, who speaks in a conversation.
+    fn speaker(
+        &self,
+        connection: &Connection,
+        sender: &Sender,
+        conversation: Option<i64>,
+    ) -> Done<(Speaker, bool)> {
         if let Some(id) = sender.known {
             let found = user::by_public(connection, self.batch.bot, id)?
                 .filter(|found| found.value.integration == Some(self.batch.integration))
                 .ok_or_else(|| Error::reference("user", Kind::User, id))?;
             let (tags, now) = (&sender.tags, self.batch.now);
-            let user = user::merge(connection, self.bot, found, tags, Surplus::LeaveOut, now)?;
-            return Ok((user, false));
+            let user = user::merge(
+                connection,
+                self.home.bot.id,
+                found,
+                tags,
+                Surplus::LeaveOut,
+                now,
+            )?;
+            return Ok((user.into(), false));
         }
         if sender.identity.is_empty() {
             return Err(conversation::no_identity().into());
         }
         let scope = self.user_scope();
-        if let Some(found) = user::find(connection, scope, &sender.identity)? {
+        let found = user::find_speaker(connection, scope, &sender.identity, conversation)?;
+        if let Some(Speaker { user, takes_part }) = found {
             let told = user::Told {
                 identity: &sender.identity,
                 tags: &sender.tags,
                 name: sender.name.as_deref(),
                 now: self.batch.now,
             };
-            let user = user::hear(connection, scope.bot, found, told, Surplus::LeaveOut)?;
-            return Ok((user, false));
+            let user = user::hear(connection, scope.bot.id, user, told, Surplus::LeaveOut)?;
+            return Ok((Speaker { user, takes_part }, false));
         }
         let new = NewUser {
             id: sender.id,
@@ -411,7 +427,8 @@ impl Intake<'_> {
             picture_url: None,
             now: self.batch.now,
         };
-        Ok((user::insert(connection, scope.bot, &new)?, true))
+        let user = user::insert(connection, scope.bot.id, &new)?;
+        Ok((user.into(), true))
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct Draft<'a> {
     /// Whether its tags wait for others to enter the index with. Who makes messages by their tags
     /// looks for each before, and must find them there.
     pub(crate) waits: bool,
+    /// Whether its author is known to take part.
+    pub(crate) takes_part: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -183,7 +185,9 @@ fn insert_at(
     if !draft.waits {
         MESSAGES.add(connection, conversation.id, id, &tags)?;
     }
-    participant::join(connection, conversation.id, draft.user)?;
+    if !draft.takes_part {
+        participant::join(connection, conversation.id, draft.user)?;
+    }
     Ok(id)
 }
 
@@ -264,6 +268,7 @@ fn post(tx: &mut Tx<'_>, command: &PostMessage) -> Done<Posted> {
         synthetic: new.synthetic,
         once: None,
         waits: false,
+        takes_part: false,
         now: command.now,
     };
     let value = match command.due.filter(|due| *due > command.now) {

@@ -16,7 +16,7 @@
 use rusqlite::Connection;
 use switchboard_model::Tags;
 
-use crate::failure::{Done, Failure};
+use crate::failure::Done;
 use crate::mark::ROWS;
 use crate::rows::{self, ConversationRow};
 use crate::tags::{self, CANDIDATES, Entry, MESSAGES};
@@ -52,34 +52,20 @@ pub(crate) fn came(
 
 /// Puts all of a conversation's messages into the index, and counts them.
 pub(crate) fn settle(connection: &Connection, conversation: i64) -> Done<()> {
-    let waiting = waiting(connection, conversation)?;
-    let Some(last) = waiting.last().map(|one| one.seq) else {
+    let mut entries = Vec::new();
+    let mut last = None;
+    rows::each(connection, WAITING, [conversation], |row| {
+        let (id, tags) = (row.get(0)?, rows::text(row, 1)?);
+        entries.extend(MESSAGES.entries_of_text(conversation, id, tags)?);
+        last = Some(row.get(2)?);
+        Ok(())
+    })?;
+    let Some(last) = last else {
         return Ok(());
     };
-    let entries = waiting
-        .iter()
-        .flat_map(|one| MESSAGES.entries(conversation, one.id, &one.tags));
-    insert(connection, entries.collect())?;
+    insert(connection, entries)?;
     rows::execute(connection, SETTLED, [conversation, last])?;
     Ok(())
-}
-
-/// A message that may not be in the index.
-struct Waiting {
-    id: i64,
-    tags: Tags,
-    seq: i64,
-}
-
-/// Those of a conversation, in their order.
-fn waiting(connection: &Connection, conversation: i64) -> Done<Vec<Waiting>> {
-    rows::all(connection, WAITING, [conversation], |row| {
-        Ok(Waiting {
-            id: row.get(0)?,
-            tags: rows::tags(row, 1)?,
-            seq: row.get(2)?,
-        })
-    })
 }
 
 /// In their order, so that entries of one page come together.
@@ -91,15 +77,16 @@ fn insert(connection: &Connection, mut entries: Vec<Entry>) -> Done<()> {
 /// Puts some rows behind a mark into the index. Tells how many, none only if there are no more, and
 /// the last.
 pub(crate) fn gather(connection: &Connection, mark: i64) -> Done<(i64, i64)> {
-    let found: Vec<(i64, i64, Tags)> = rows::all(connection, BEHIND, [mark, ROWS], |row| {
-        Ok((row.get(0)?, row.get(1)?, rows::tags(row, 2)?))
+    let mut entries = Vec::new();
+    let (mut taken, mut upto) = (0, mark);
+    rows::each(connection, BEHIND, [mark, ROWS], |row| {
+        let (id, conversation, tags) = (row.get(0)?, row.get(1)?, rows::text(row, 2)?);
+        entries.extend(MESSAGES.entries_of_text(conversation, id, tags)?);
+        upto = id;
+        taken += 1;
+        Ok(())
     })?;
-    let upto = found.last().map_or(mark, |(id, ..)| *id);
-    let taken = i64::try_from(found.len()).map_err(Failure::damage)?;
-    let entries = found
-        .iter()
-        .flat_map(|(id, conversation, tags)| MESSAGES.entries(*conversation, *id, tags));
-    insert(connection, entries.collect())?;
+    insert(connection, entries)?;
     Ok((taken, upto))
 }
 
@@ -120,9 +107,14 @@ pub(crate) fn first(
 
 /// Those that may not be in the index and have all of `tags`.
 fn having(connection: &Connection, conversation: i64, tags: &Tags) -> Done<Vec<i64>> {
-    let waiting = waiting(connection, conversation)?;
-    let has = waiting.into_iter().filter(|one| one.tags.contains(tags));
-    Ok(has.map(|one| one.id).collect())
+    let mut found = Vec::new();
+    rows::each(connection, WAITING, [conversation], |row| {
+        if rows::tags(row, 1)?.contains(tags) {
+            found.push(row.get(0)?);
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The messages of a conversation that may have all of `tags`, as a JSON array; none if they are too

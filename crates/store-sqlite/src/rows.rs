@@ -1,5 +1,7 @@
 //! Rows as the model sees them, and the few ways to run a statement.
 
+use std::sync::Arc;
+
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use serde::de::DeserializeOwned;
@@ -55,10 +57,30 @@ pub(crate) fn all<T>(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Looks at all rows, one after the other.
+pub(crate) fn each(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    mut look: impl FnMut(&Row<'_>) -> Done<()>,
+) -> Done<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        look(row)?;
+    }
+    Ok(())
+}
+
+/// A text where it lies.
+pub(crate) fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r str> {
+    Ok(row.get_ref(column)?.as_str()?)
+}
+
 const BOT: &str = "SELECT id FROM bot WHERE public = ?1";
 const INTEGRATION: &str = "SELECT i.id FROM integration i JOIN bot b ON b.id = i.bot
     WHERE i.public = ?1 AND b.public = ?2";
-const PLACE: &str = "SELECT b.id, i.id FROM integration i JOIN bot b ON b.id = i.bot
+const HOME: &str = "SELECT b.id, i.id, i.alias FROM integration i JOIN bot b ON b.id = i.bot
     WHERE i.public = ?1 AND b.public = ?2";
 
 /// The number of a bot.
@@ -80,18 +102,36 @@ pub(crate) fn integration(
     value(connection, INTEGRATION, [id.to_bytes(), bot.to_bytes()])
 }
 
-/// The numbers of a bot and of its integration, which must exist.
-pub(crate) fn known_place(
-    connection: &Connection,
-    bot: BotId,
-    id: IntegrationId,
-) -> Done<(i64, i64)> {
+/// A bot and one of its integrations: what conversations and users belong to, and show.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    pub(crate) bot: Numbered<BotId>,
+    pub(crate) integration: Numbered<IntegrationId>,
+    pub(crate) alias: Arc<str>,
+}
+
+/// A bot and its integration.
+pub(crate) fn home(connection: &Connection, bot: BotId, id: IntegrationId) -> Done<Option<Home>> {
     let keys = [id.to_bytes(), bot.to_bytes()];
-    let found = one(connection, PLACE, keys, |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
-    if let Some(place) = found {
-        return Ok(place);
+    one(connection, HOME, keys, |row| {
+        Ok(Home {
+            bot: Numbered {
+                id: row.get(0)?,
+                value: bot,
+            },
+            integration: Numbered {
+                id: row.get(1)?,
+                value: id,
+            },
+            alias: row.get(2)?,
+        })
+    })
+}
+
+/// A bot and its integration, which must exist.
+pub(crate) fn known_home(connection: &Connection, bot: BotId, id: IntegrationId) -> Done<Home> {
+    if let Some(home) = home(connection, bot, id)? {
+        return Ok(home);
     }
     known_bot(connection, bot)?;
     Err(Error::not_found(Kind::Integration, id).into())
@@ -107,7 +147,7 @@ pub(crate) fn known_integration(
 }
 
 /// An object with its number.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Numbered<T> {
     pub(crate) id: i64,
     pub(crate) value: T,
@@ -136,6 +176,21 @@ impl ConversationRow {
             .any(|alias| alias.0 == name && alias.1 == value)
     }
 
+    /// What it belongs to.
+    pub(crate) fn home(&self) -> Home {
+        Home {
+            bot: Numbered {
+                id: self.bot,
+                value: self.value.bot,
+            },
+            integration: Numbered {
+                id: self.integration,
+                value: self.value.integration,
+            },
+            alias: self.value.alias.as_str().into(),
+        }
+    }
+
     /// Where the index has its tags.
     pub(crate) fn index_scope(&self) -> i64 {
         if self.reset {
@@ -155,23 +210,27 @@ macro_rules! last_place {
 }
 pub(crate) use last_place;
 
-/// The columns that [`conversation`] reads, of all conversations or of those that something names.
+/// The columns that [`conversation`] reads: of all conversations, or of those of a known home, whose
+/// bot, integration and alias are given.
 macro_rules! select_conversation {
     () => {
-        $crate::rows::select_conversation!("conversation c")
+        $crate::rows::select_conversation!(
+            "b.public, i.public, i.alias",
+            "conversation c CROSS JOIN bot b ON b.id = c.bot
+            CROSS JOIN integration i ON i.id = c.integration"
+        )
     };
-    ($from:literal) => {
+    ($home:literal, $from:literal) => {
         concat!(
             "
     SELECT c.id, c.bot, c.integration, c.aliases, ",
             $crate::rows::last_place!(),
-            ", c.public, b.public, i.public,
-        i.alias, c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL,
+            ", c.public, ",
+            $home,
+            ", c.channel, c.tags, c.created_at, c.updated_at, c.reset_at IS NOT NULL,
         c.message_count, c.settled
     FROM ",
-            $from,
-            " CROSS JOIN bot b ON b.id = c.bot
-    CROSS JOIN integration i ON i.id = c.integration"
+            $from
         )
     };
 }
@@ -206,20 +265,27 @@ pub(crate) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
     })
 }
 
-/// The columns that [`user`] reads, of all users or of those that something names.
+/// The columns that [`user`] reads: of all users, or of those of a known home, whose bot and
+/// integration are given; perhaps with more columns behind.
 macro_rules! select_user {
     () => {
-        $crate::rows::select_user!("user u")
+        $crate::rows::select_user!(
+            "b.public, i.public",
+            "",
+            "user u CROSS JOIN bot b ON b.id = u.bot
+            LEFT JOIN integration i ON i.id = u.integration"
+        )
     };
-    ($from:literal) => {
+    ($home:literal, $more:literal, $from:literal) => {
         concat!(
             "
-    SELECT u.id, u.public, b.public, i.public, u.tags, u.name, u.picture_url, u.created_at,
-        u.updated_at
+    SELECT u.id, u.public, ",
+            $home,
+            ", u.tags, u.name, u.picture_url, u.created_at, u.updated_at",
+            $more,
+            "
     FROM ",
-            $from,
-            " CROSS JOIN bot b ON b.id = u.bot
-    LEFT JOIN integration i ON i.id = u.integration"
+            $from
         )
     };
 }

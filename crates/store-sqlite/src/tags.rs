@@ -3,12 +3,16 @@
 //! An identity is an intersection of short sorted lists. Nothing is remembered about past
 //! questions, so there is nothing to keep right while tags change.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use ring::digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Deserialize;
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use switchboard_model::{Error, TagPatch, Tags};
-use switchboard_store::parts_of;
+use switchboard_store::{parts_of, parts_of_tag};
 
 use crate::failure::{Done, Failure};
 
@@ -209,6 +213,17 @@ impl TagIndex {
         pairs.map(move |pair| [scope, pair, item])
     }
 
+    /// The same of tags as they are stored, of which none is made: what enters the index together is
+    /// read again.
+    pub(crate) fn entries_of_text(self, scope: i64, item: i64, tags: &str) -> Done<Vec<Entry>> {
+        let mut pairs = Pairs::new(self.by_parts);
+        serde_json::Deserializer::from_str(tags)
+            .deserialize_map(&mut pairs)
+            .map_err(Failure::damage)?;
+        let pairs = pairs.found.into_iter();
+        Ok(pairs.map(|pair| [scope, pair, item]).collect())
+    }
+
     /// Adds entries, of which some may be there.
     pub(crate) fn insert(
         self,
@@ -222,6 +237,45 @@ impl TagIndex {
         Ok(())
     }
 }
+
+/// Reads the digests of stored tags.
+struct Pairs {
+    found: Vec<i64>,
+    by_parts: bool,
+}
+
+impl Pairs {
+    const fn new(by_parts: bool) -> Self {
+        Self {
+            found: Vec::new(),
+            by_parts,
+        }
+    }
+}
+
+impl<'t> Visitor<'t> for &mut Pairs {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("tags")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Text(name), Text(value))) = map.next_entry()? {
+            self.found.push(digest(&name, &value));
+            if self.by_parts {
+                let parts = parts_of_tag(&name, &value);
+                self.found
+                    .extend(parts.map(|(name, part)| digest(name, part)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text that is copied only if it has escapes.
+#[derive(Deserialize)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
 /// What happens where tags would become more than an object may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use switchboard_store::{
 
 use crate::failure::Done;
 use crate::query::{self, Query};
-use crate::rows::{self, Numbered};
+use crate::rows::{self, Home, Numbered};
 use crate::tags::{self, Surplus, USERS};
 use crate::writer::Tx;
 use crate::{SqliteStore, conversation, sweep, tag_value};
@@ -37,17 +37,39 @@ const IN_SCOPE: &str = concat!(
     " WHERE u.id = ?1 AND u.integration IS ?2 AND u.deleted_at IS NULL"
 );
 pub(crate) const BY_PAIR: &str = concat!(
-    rows::select_user!("user_tag t CROSS JOIN user u ON u.id = t.item"),
+    rows::select_user!(
+        "?5, ?6",
+        ", EXISTS (SELECT 1 FROM participant p WHERE p.conversation = ?7 AND p.user = u.id)",
+        "user_tag t CROSS JOIN user u ON u.id = t.item"
+    ),
     " WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= ?3 AND u.integration IS ?4
         AND u.deleted_at IS NULL ORDER BY t.item LIMIT 1"
 );
 const NUMBER: &str = "SELECT id FROM user WHERE public = ?1 AND bot = ?2 AND deleted_at IS NULL";
 
-/// Where identities are told apart, by numbers.
+/// Where identities are told apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope {
-    pub(crate) bot: i64,
-    pub(crate) integration: Option<i64>,
+    pub(crate) bot: Numbered<BotId>,
+    pub(crate) integration: Option<Numbered<IntegrationId>>,
+}
+
+impl Scope {
+    /// Users of an integration.
+    pub(crate) const fn of(home: &Home) -> Self {
+        Self {
+            bot: home.bot,
+            integration: Some(home.integration),
+        }
+    }
+
+    /// Users of a bot that no integration brought.
+    const fn of_bot(id: i64, bot: BotId) -> Self {
+        Self {
+            bot: Numbered { id, value: bot },
+            integration: None,
+        }
+    }
 }
 
 /// The user with this id that is not deleted.
@@ -74,19 +96,47 @@ pub(crate) fn number(connection: &Connection, bot: i64, id: UserId) -> Done<Opti
     rows::value(connection, NUMBER, params![id.to_bytes(), bot])
 }
 
+/// A user that was looked for where something is said.
+#[derive(Debug)]
+pub(crate) struct Speaker {
+    pub(crate) user: Numbered<User>,
+    /// Whether they are known to take part there.
+    pub(crate) takes_part: bool,
+}
+
+impl From<Numbered<User>> for Speaker {
+    fn from(user: Numbered<User>) -> Self {
+        Self {
+            user,
+            takes_part: false,
+        }
+    }
+}
+
 /// The first-made user whose tags contain every pair of `identity`.
 pub(crate) fn find(
     connection: &Connection,
     scope: Scope,
     identity: &Tags,
 ) -> Done<Option<Numbered<User>>> {
+    let found = find_speaker(connection, scope, identity, None)?;
+    Ok(found.map(|speaker| speaker.user))
+}
+
+/// The same, who speaks in a conversation.
+pub(crate) fn find_speaker(
+    connection: &Connection,
+    scope: Scope,
+    identity: &Tags,
+    conversation: Option<i64>,
+) -> Done<Option<Speaker>> {
     let pairs = tags::digests(identity);
     let mut start = 0;
-    while let Some(user) = candidate(connection, scope, &pairs, start)? {
-        if user.value.tags.contains(identity) {
-            return Ok(Some(user));
+    while let Some(found) = candidate(connection, scope, &pairs, start, conversation)? {
+        if found.user.value.tags.contains(identity) {
+            return Ok(Some(found));
         }
-        start = user.id + 1;
+        start = found.user.id + 1;
     }
     Ok(None)
 }
@@ -97,16 +147,34 @@ fn candidate(
     scope: Scope,
     pairs: &[i64],
     mut start: i64,
-) -> Done<Option<Numbered<User>>> {
-    // Most people are known by one name: one statement less on the way of each message.
+    conversation: Option<i64>,
+) -> Done<Option<Speaker>> {
+    let integration = scope.integration.map(|integration| integration.id);
+    // Most people are known by one name: one statement less on the way of each message, and with who
+    // takes part another.
     if let [pair] = pairs {
-        let keys = params![scope.bot, pair, start, scope.integration];
-        return rows::one(connection, BY_PAIR, keys, rows::user);
+        let keys = params![
+            scope.bot.id,
+            pair,
+            start,
+            integration,
+            scope.bot.value.to_bytes(),
+            scope
+                .integration
+                .map(|integration| integration.value.to_bytes()),
+            conversation
+        ];
+        return rows::one(connection, BY_PAIR, keys, |row| {
+            Ok(Speaker {
+                user: rows::user(row)?,
+                takes_part: row.get(9)?,
+            })
+        });
     }
-    while let Some(id) = USERS.first(connection, scope.bot, pairs, start)? {
-        let keys = params![id, scope.integration];
+    while let Some(id) = USERS.first(connection, scope.bot.id, pairs, start)? {
+        let keys = params![id, integration];
         if let Some(user) = rows::one(connection, IN_SCOPE, keys, rows::user)? {
-            return Ok(Some(user));
+            return Ok(Some(user.into()));
         }
         start = id + 1;
     }
@@ -242,14 +310,10 @@ fn change(
 }
 
 fn known_scope(connection: &Connection, new: &NewUser) -> Done<Scope> {
-    let (bot, integration) = match new.integration {
-        Some(id) => {
-            let (bot, integration) = rows::known_place(connection, new.bot, id)?;
-            (bot, Some(integration))
-        }
-        None => (rows::known_bot(connection, new.bot)?, None),
-    };
-    Ok(Scope { bot, integration })
+    Ok(match new.integration {
+        Some(id) => Scope::of(&rows::known_home(connection, new.bot, id)?),
+        None => Scope::of_bot(rows::known_bot(connection, new.bot)?, new.bot),
+    })
 }
 
 /// The user, if it exists and the command would change nothing: such a hit needs neither the writer
@@ -283,7 +347,7 @@ pub(crate) fn find_or_make(
     let scope = known_scope(tx.connection, new)?;
     let identity = &command.identity;
     let Some(found) = find(tx.connection, scope, identity)? else {
-        return Ok((insert(tx.connection, scope.bot, new)?, true));
+        return Ok((insert(tx.connection, scope.bot.id, new)?, true));
     };
     let told = Told {
         identity,
@@ -291,7 +355,7 @@ pub(crate) fn find_or_make(
         name: None,
         now: new.now,
     };
-    let user = hear(tx.connection, scope.bot, found, told, Surplus::Refuse)?;
+    let user = hear(tx.connection, scope.bot.id, found, told, Surplus::Refuse)?;
     Ok((user, false))
 }
 
@@ -429,19 +493,12 @@ impl UserStore for SqliteStore {
         identity: Tags,
     ) -> Result<Option<User>> {
         self.read(|connection| {
-            let Some(bot_number) = rows::bot(connection, bot)? else {
+            let scope = match integration {
+                Some(id) => rows::home(connection, bot, id)?.map(|home| Scope::of(&home)),
+                None => rows::bot(connection, bot)?.map(|id| Scope::of_bot(id, bot)),
+            };
+            let Some(scope) = scope else {
                 return Ok(None);
-            };
-            let integration = match integration {
-                Some(id) => match rows::integration(connection, bot, id)? {
-                    Some(number) => Some(number),
-                    None => return Ok(None),
-                },
-                None => None,
-            };
-            let scope = Scope {
-                bot: bot_number,
-                integration,
             };
             Ok(find(connection, scope, &identity)?.map(|user| user.value))
         })

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::Shared;
 use crate::checkpoint::Checkpointer;
 use crate::failure::{Done, Failure};
-use crate::rows;
+use crate::rows::{self, Home};
 
 use self::sync::{Commit, Syncer};
 
@@ -34,7 +34,7 @@ pub(crate) struct Tx<'a> {
     changes: Vec<Change>,
     access: bool,
     /// What was found in this transaction, and so cannot change but by its own commands.
-    places: HashMap<(BotId, IntegrationId), (i64, i64)>,
+    homes: HashMap<(BotId, IntegrationId), Arc<Home>>,
 }
 
 impl<'a> Tx<'a> {
@@ -43,31 +43,30 @@ impl<'a> Tx<'a> {
             connection,
             changes: Vec::new(),
             access: false,
-            places: HashMap::new(),
+            homes: HashMap::new(),
         }
     }
 
     /// Bots, integrations or tokens change: what was read of them before must be read again.
     pub(crate) fn access_changed(&mut self) {
         self.access = true;
-        self.places.clear();
+        self.homes.clear();
     }
 
-    /// The numbers of a bot and of its integration, which must exist: looked up once for all commands
-    /// of a commit.
-    pub(crate) fn place(&mut self, bot: BotId, integration: IntegrationId) -> Done<(i64, i64)> {
-        if let Some(place) = self.places.get(&(bot, integration)) {
-            return Ok(*place);
+    /// A bot and its integration, which must exist: looked up once for all commands of a commit.
+    pub(crate) fn home(&mut self, bot: BotId, integration: IntegrationId) -> Done<Arc<Home>> {
+        if let Some(home) = self.homes.get(&(bot, integration)) {
+            return Ok(Arc::clone(home));
         }
-        let place = rows::known_place(self.connection, bot, integration)?;
-        self.places.insert((bot, integration), place);
-        Ok(place)
+        let home = Arc::new(rows::known_home(self.connection, bot, integration)?);
+        self.homes.insert((bot, integration), Arc::clone(&home));
+        Ok(home)
     }
 
     /// Forgets what a command that is undone has told and found; `told` changes were there before.
     fn undo(&mut self, told: usize) {
         self.changes.truncate(told);
-        self.places.clear();
+        self.homes.clear();
     }
 
     /// To be told to those who wait, once it is committed.

@@ -52,12 +52,15 @@ pub struct ChatNews {
 /// is called as theirs with an `s` behind (`telegram:id`, `telegram:ids`). Gives the tags that they
 /// would have had, name and value.
 pub fn parts_of(tags: &Tags) -> impl Iterator<Item = (&str, &str)> {
-    let lists = tags
-        .iter()
-        .filter_map(|(name, value)| Some((name.strip_suffix('s')?, value)));
-    lists
-        .filter(|(name, _)| name.ends_with(":id"))
-        .flat_map(|(name, value)| value.split(',').map(move |part| (name, part)))
+    tags.iter()
+        .flat_map(|(name, value)| parts_of_tag(name, value))
+}
+
+/// The same by one of its tags.
+pub fn parts_of_tag<'t>(name: &'t str, value: &'t str) -> impl Iterator<Item = (&'t str, &'t str)> {
+    let name = name.strip_suffix('s').filter(|name| name.ends_with(":id"));
+    name.into_iter()
+        .flat_map(move |name| value.split(',').map(move |part| (name, part)))
 }
 
 #[cfg(test)]

@@ -263,7 +263,7 @@ async fn an_integration_of_an_undone_command_is_not_known_to_those_behind_it() {
     let store = SqliteStore::open(&database(&folder)).unwrap();
     let world = World::new(&Given(store.clone())).await;
     let (bot, id) = (world.bot, IntegrationId::from_bytes([9; 16]));
-    let look = move |tx: &mut Tx<'_>| Ok(tx.place(bot, id)?.1);
+    let look = move |tx: &mut Tx<'_>| Ok(tx.home(bot, id)?.integration.id);
     let make = move |tx: &mut Tx<'_>| {
         rows::insert(tx.connection, MAKE, [id.to_bytes()])?;
         look(tx)
@@ -273,7 +273,10 @@ async fn an_integration_of_an_undone_command_is_not_known_to_those_behind_it() {
         Err(refusal())
     };
     let gate = Gate::shut(&store);
-    let known = queue(&store, move |tx| Ok(tx.place(bot, world.integration)?.1)).await;
+    let known = queue(&store, move |tx| {
+        Ok(tx.home(bot, world.integration)?.integration.id)
+    })
+    .await;
     let first = queue(&store, refused).await;
     let behind = queue(&store, look).await;
     let real = queue(&store, make).await;
