@@ -202,6 +202,10 @@ async fn exit_codes_are_as_documented() {
             &["deliveries", "replay", "dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV"],
             3,
         ),
+        (
+            &["deliveries", "dismiss", "dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+            3,
+        ),
         (&["tokens", "rotate", "nonsense"], 3),
         (&["messages", "show", "nonsense"], 3),
         (&["bots", "show", "nobody"], 3),
@@ -364,6 +368,58 @@ async fn help_and_version_are_there() {
         let ended = program::run(command.args(arguments), "").await;
         assert!(!ended.ok().is_empty());
     }
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_dismissed_and_no_longer_asked_about() {
+    let bot = crate::support::Bot::silent().await;
+    let server = Server::builder().bot(&bot.url).start().await;
+    let api = server.integration();
+    let conversation = api.conversation("501").await;
+    let own = json!({ "id": server.ready.bot_id });
+    for text in ["first", "second", "third"] {
+        server.bot().say(&conversation, &own, text).await;
+    }
+    let list = async |status: &str| {
+        let list = ["deliveries", "list", "--status", status, "--json"];
+        let listed = server.command(&list).await.json();
+        let found = listed["deliveries"].as_array().expect("a list").clone();
+        found
+            .into_iter()
+            .map(|found| found["id"].as_str().expect("an id").to_owned())
+            .collect::<Vec<_>>()
+    };
+    // There is no Telegram token.
+    let dead = wait::until("all are given up", || async {
+        Some(list("dead").await).filter(|dead| dead.len() == 3)
+    })
+    .await;
+    let doctor = async || server.command(&["doctor"]).await.stdout;
+    assert!(doctor().await.contains("WARN  dead deliveries"));
+
+    let [_, second, first] = &dead[..] else {
+        panic!("{dead:?}");
+    };
+    let dismissed = server
+        .command(&["deliveries", "dismiss", first, second])
+        .await;
+    assert_eq!(dismissed.ok(), "2 deliveries are dismissed.\n");
+    assert_eq!(list("dead").await, dead[..1]);
+    let all = ["deliveries", "dismiss", "--all", "--json"];
+    let rest = server.command(&all).await.json();
+    assert_eq!(
+        rest["deliveries"].as_array().map(Vec::len),
+        Some(1),
+        "{rest:#}"
+    );
+    assert_eq!(rest["deliveries"][0]["status"], "dismissed", "{rest:#}");
+    assert_eq!(list("dismissed").await, dead);
+    assert!(doctor().await.contains("ok    dead deliveries"));
+    let replayed = server.command(&["deliveries", "replay", first]).await;
+    assert!(replayed.ok().contains("waits again"), "{replayed:#?}");
+    assert_eq!(list("dismissed").await, dead[..2]);
+    let none = server.command(&["deliveries", "dismiss"]).await;
+    assert_eq!(none.code, Some(2), "{none:#?}");
 }
 
 #[tokio::test]

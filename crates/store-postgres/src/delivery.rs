@@ -506,6 +506,13 @@ impl DeliveryStore for PostgresStore {
         .await
     }
 
+    async fn dismiss_delivery(&self, bot: BotId, id: DeliveryId) -> Result<Option<DeliveryRecord>> {
+        self.write((bot, id), |tx, (bot, id)| {
+            Box::pin(record::dismiss(tx, *bot, *id))
+        })
+        .await
+    }
+
     async fn message_deliveries(
         &self,
         bot: BotId,

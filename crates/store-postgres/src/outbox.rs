@@ -21,6 +21,10 @@ pub(crate) const IN_FLIGHT: i16 = 2;
 pub(crate) const DELIVERED: i16 = 3;
 pub(crate) const UNCERTAIN: i16 = 4;
 pub(crate) const DEAD: i16 = 5;
+/// It was uncertain, and was dismissed.
+pub(crate) const DISMISSED_UNCERTAIN: i16 = 6;
+/// It was dead, and was dismissed.
+pub(crate) const DISMISSED: i16 = 7;
 
 /// The destination of what goes to bots.
 pub(crate) const BOTS: i64 = 0;

@@ -18,6 +18,11 @@ const REPLAY: &str = "UPDATE delivery
     SET id = nextval(pg_get_serial_sequence('switchboard.delivery', 'id')), status = $2,
         due_at = $3, trying_since = NULL
     WHERE id = $1";
+// In the words of the index.
+const UNCERTAIN: &str = "d.status > 3 AND least(d.status, 6::smallint) = 4";
+const DEAD: &str = "d.status > 3 AND least(d.status, 6::smallint) = 5";
+const DISMISSED: &str = "d.status > 3 AND least(d.status, 6::smallint) = 6";
+const DISMISS: &str = "UPDATE delivery SET status = status + 2 WHERE id = $1";
 macro_rules! select_record {
     () => {
         "SELECT d.id, d.public, e.public, m.public, c.public, d.status, d.attempts, d.error,
@@ -71,6 +76,7 @@ fn record(row: &Row) -> Done<Record> {
                 outbox::DELIVERED => DeliveryRecordStatus::Delivered,
                 outbox::UNCERTAIN => DeliveryRecordStatus::Uncertain,
                 outbox::DEAD => DeliveryRecordStatus::Dead,
+                outbox::DISMISSED | outbox::DISMISSED_UNCERTAIN => DeliveryRecordStatus::Dismissed,
                 _ => DeliveryRecordStatus::Pending,
             },
             attempts: rows::count(row, 6)?,
@@ -105,9 +111,9 @@ pub(crate) async fn list(
         Some(DeliveryRecordStatus::Pending) => query.and("d.status IN (0, 1)"),
         Some(DeliveryRecordStatus::InFlight) => query.and("d.status = 2"),
         Some(DeliveryRecordStatus::Delivered) => query.and("d.status = 3"),
-        // The first half is what the index of the failed is for.
-        Some(DeliveryRecordStatus::Uncertain) => query.and("d.status > 3 AND d.status = 4"),
-        Some(DeliveryRecordStatus::Dead) => query.and("d.status > 3 AND d.status = 5"),
+        Some(DeliveryRecordStatus::Uncertain) => query.and(UNCERTAIN),
+        Some(DeliveryRecordStatus::Dead) => query.and(DEAD),
+        Some(DeliveryRecordStatus::Dismissed) => query.and(DISMISSED),
     }
     let place = |record: &Record| Cursor {
         at: record.id,
@@ -168,13 +174,10 @@ pub(crate) async fn replay(
     let Some(old) = tx.one(RECORD, &[&keys.0, &keys.1], record).await? else {
         return Ok(None);
     };
-    if !matches!(
-        old.value.status,
-        DeliveryRecordStatus::Dead | DeliveryRecordStatus::Uncertain
-    ) {
+    if !is_over(old.value.status) {
         return Err(Error::invalid(
             "status",
-            "expected a delivery that is dead or uncertain; this one needs no replay",
+            "expected a delivery that is dead, uncertain or dismissed; this one needs no replay",
         )
         .into());
     }
@@ -191,9 +194,49 @@ pub(crate) async fn replay(
     Ok(new.map(|record| record.value))
 }
 
-/// Locks a delivery that is in no line.
+/// Locks a delivery whose line is not touched.
 async fn lock(tx: &Tx, id: &Id) -> Done<()> {
     const LOCK: &str = "SELECT id FROM delivery WHERE public = $1 FOR UPDATE";
     tx.value::<i64>(LOCK, &[id]).await?;
     Ok(())
+}
+
+/// Whether nobody tries it any more, though it did not surely arrive.
+fn is_over(status: DeliveryRecordStatus) -> bool {
+    matches!(
+        status,
+        DeliveryRecordStatus::Dead
+            | DeliveryRecordStatus::Uncertain
+            | DeliveryRecordStatus::Dismissed
+    )
+}
+
+pub(crate) async fn dismiss(
+    tx: &mut Tx,
+    bot: BotId,
+    id: DeliveryId,
+) -> Done<Option<DeliveryRecord>> {
+    let keys = (Id(id.to_bytes()), Id(bot.to_bytes()));
+    lock(tx, &keys.0).await?;
+    let Some(old) = tx.one(RECORD, &[&keys.0, &keys.1], record).await? else {
+        return Ok(None);
+    };
+    if !is_over(old.value.status) {
+        return Err(Error::invalid(
+            "status",
+            "expected a delivery that is dead or uncertain; this one needs nobody's look",
+        )
+        .into());
+    }
+    if old.value.status == DeliveryRecordStatus::Dismissed {
+        return Ok(Some(old.value));
+    }
+    tx.execute(DISMISS, &[&old.id]).await?;
+    if let Some(conversation) = old.value.conversation {
+        tx.conversation_changed(conversation);
+    }
+    Ok(Some(DeliveryRecord {
+        status: DeliveryRecordStatus::Dismissed,
+        ..old.value
+    }))
 }

@@ -223,8 +223,8 @@ pub(crate) fn message(row: &Row) -> Done<MessageRow> {
 fn report_status(status: i16) -> DeliveryStatus {
     match status {
         crate::outbox::DELIVERED => DeliveryStatus::Sent,
-        crate::outbox::UNCERTAIN => DeliveryStatus::Uncertain,
-        crate::outbox::DEAD => DeliveryStatus::Failed,
+        crate::outbox::UNCERTAIN | crate::outbox::DISMISSED_UNCERTAIN => DeliveryStatus::Uncertain,
+        crate::outbox::DEAD | crate::outbox::DISMISSED => DeliveryStatus::Failed,
         _ => DeliveryStatus::Queued,
     }
 }
@@ -261,7 +261,7 @@ pub(crate) fn event(row: &Row) -> Done<EventRow> {
     let payload: Option<String> = row.try_get(7)?;
     let (status, failure_reason) = match row.try_get::<_, Option<i16>>(11)? {
         Some(crate::outbox::DELIVERED) => (EventStatus::Processed, None),
-        Some(crate::outbox::UNCERTAIN | crate::outbox::DEAD) => {
+        Some(status) if status > crate::outbox::DELIVERED => {
             let error: Option<String> = row.try_get(12)?;
             let cut = error.map(|text| text.chars().take(2000).collect());
             (EventStatus::Failed, cut)

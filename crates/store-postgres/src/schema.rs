@@ -11,6 +11,7 @@ use crate::failure::{Done, Failure};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_counts.sql"),
+    include_str!("migrations/0003_dismissed.sql"),
 ];
 
 /// The first version with `pg_xact_status` of 64-bit numbers.

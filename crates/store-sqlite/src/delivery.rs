@@ -315,6 +315,10 @@ impl DeliveryStore for SqliteStore {
         self.write(move |tx| record::replay(tx, bot, id, now)).await
     }
 
+    async fn dismiss_delivery(&self, bot: BotId, id: DeliveryId) -> Result<Option<DeliveryRecord>> {
+        self.write(move |tx| record::dismiss(tx, bot, id)).await
+    }
+
     async fn message_deliveries(
         &self,
         bot: BotId,

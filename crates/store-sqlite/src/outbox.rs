@@ -27,6 +27,10 @@ pub(crate) const IN_FLIGHT: i8 = 2;
 pub(crate) const DELIVERED: i8 = 3;
 pub(crate) const UNCERTAIN: i8 = 4;
 pub(crate) const DEAD: i8 = 5;
+/// It was uncertain, and was dismissed.
+pub(crate) const DISMISSED_UNCERTAIN: i8 = 6;
+/// It was dead, and was dismissed.
+pub(crate) const DISMISSED: i8 = 7;
 
 /// What a delivery does: it brings something.
 pub(crate) const SEND: u8 = 0;

@@ -16,6 +16,11 @@ const REPLAYED: &str = "SELECT destination, message FROM delivery WHERE id = ?1"
 const REPLAY: &str = "UPDATE delivery SET id = (SELECT max(id) + 1 FROM delivery), status = -1,
         due_at = ?2, trying_since = NULL
     WHERE id = ?1";
+// In the words of the index.
+pub(crate) const UNCERTAIN: &str = "d.status > 3 AND min(d.status, 6) = 4";
+pub(crate) const DEAD: &str = "d.status > 3 AND min(d.status, 6) = 5";
+pub(crate) const DISMISSED: &str = "d.status > 3 AND min(d.status, 6) = 6";
+const DISMISS: &str = "UPDATE delivery SET status = status + 2 WHERE id = ?1";
 macro_rules! select_record {
     () => {
         "SELECT d.id, d.public, coalesce(e.public, iif(d.destination = 0, m.public, NULL)),
@@ -73,6 +78,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
                 outbox::DELIVERED => DeliveryRecordStatus::Delivered,
                 outbox::UNCERTAIN => DeliveryRecordStatus::Uncertain,
                 outbox::DEAD => DeliveryRecordStatus::Dead,
+                outbox::DISMISSED | outbox::DISMISSED_UNCERTAIN => DeliveryRecordStatus::Dismissed,
                 _ => DeliveryRecordStatus::Pending,
             },
             attempts: row.get(6)?,
@@ -109,8 +115,9 @@ pub(crate) fn list(
         Some(DeliveryRecordStatus::Pending) => query.and("d.status < 2"),
         Some(DeliveryRecordStatus::InFlight) => query.and("d.status = 2"),
         Some(DeliveryRecordStatus::Delivered) => query.and("d.status = 3"),
-        Some(DeliveryRecordStatus::Uncertain) => query.and("d.status > 3 AND d.status = 4"),
-        Some(DeliveryRecordStatus::Dead) => query.and("d.status > 3 AND d.status = 5"),
+        Some(DeliveryRecordStatus::Uncertain) => query.and(UNCERTAIN),
+        Some(DeliveryRecordStatus::Dead) => query.and(DEAD),
+        Some(DeliveryRecordStatus::Dismissed) => query.and(DISMISSED),
     }
     let page = query.page(
         connection,
@@ -168,13 +175,10 @@ pub(crate) fn replay(
     let Some(old) = rows::one(tx.connection, RECORD, keys, record)? else {
         return Ok(None);
     };
-    if !matches!(
-        old.value.status,
-        DeliveryRecordStatus::Dead | DeliveryRecordStatus::Uncertain
-    ) {
+    if !is_over(old.value.status) {
         return Err(Error::invalid(
             "status",
-            "expected a delivery that is dead or uncertain; this one needs no replay",
+            "expected a delivery that is dead, uncertain or dismissed; this one needs no replay",
         )
         .into());
     }
@@ -201,4 +205,39 @@ pub(crate) fn replay(
     let keys = [id.to_bytes(), bot.to_bytes()];
     let new = rows::one(tx.connection, RECORD, keys, record)?;
     Ok(new.map(|record| record.value))
+}
+
+/// Whether nobody tries it any more, though it did not surely arrive.
+fn is_over(status: DeliveryRecordStatus) -> bool {
+    matches!(
+        status,
+        DeliveryRecordStatus::Dead
+            | DeliveryRecordStatus::Uncertain
+            | DeliveryRecordStatus::Dismissed
+    )
+}
+
+pub(crate) fn dismiss(tx: &mut Tx<'_>, bot: BotId, id: DeliveryId) -> Done<Option<DeliveryRecord>> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let Some(old) = rows::one(tx.connection, RECORD, keys, record)? else {
+        return Ok(None);
+    };
+    if !is_over(old.value.status) {
+        return Err(Error::invalid(
+            "status",
+            "expected a delivery that is dead or uncertain; this one needs nobody's look",
+        )
+        .into());
+    }
+    if old.value.status == DeliveryRecordStatus::Dismissed {
+        return Ok(Some(old.value));
+    }
+    rows::execute(tx.connection, DISMISS, [old.id])?;
+    if let Some(conversation) = old.value.conversation {
+        tx.conversation_changed(conversation);
+    }
+    Ok(Some(DeliveryRecord {
+        status: DeliveryRecordStatus::Dismissed,
+        ..old.value
+    }))
 }

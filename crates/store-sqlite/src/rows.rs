@@ -369,8 +369,8 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Numbered<Message>> {
 fn report_status(status: i8) -> DeliveryStatus {
     match status {
         crate::outbox::DELIVERED => DeliveryStatus::Sent,
-        crate::outbox::UNCERTAIN => DeliveryStatus::Uncertain,
-        crate::outbox::DEAD => DeliveryStatus::Failed,
+        crate::outbox::UNCERTAIN | crate::outbox::DISMISSED_UNCERTAIN => DeliveryStatus::Uncertain,
+        crate::outbox::DEAD | crate::outbox::DISMISSED => DeliveryStatus::Failed,
         _ => DeliveryStatus::Queued,
     }
 }
@@ -426,7 +426,7 @@ pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     let payload: Option<String> = row.get(7)?;
     let (status, failure_reason) = match row.get::<_, Option<i8>>(11)? {
         Some(crate::outbox::DELIVERED) => (EventStatus::Processed, None),
-        Some(crate::outbox::UNCERTAIN | crate::outbox::DEAD) => {
+        Some(status) if status > crate::outbox::DELIVERED => {
             let error: Option<String> = row.get(12)?;
             let cut = error.map(|text| text.chars().take(2000).collect());
             (EventStatus::Failed, cut)

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0014_new.sql"),
     include_str!("migrations/0015_announced.sql"),
     include_str!("migrations/0016_settled.sql"),
+    include_str!("migrations/0017_dismissed.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

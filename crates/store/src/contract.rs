@@ -201,6 +201,8 @@ macro_rules! contract_tests {
                 a_line_is_kept_and_lines_do_not_wait_for_each_other
                 a_retry_waits_and_an_asked_wait_does_not_count
                 the_dead_make_way_and_come_back_at_the_end
+                the_dismissed_are_set_aside_and_may_come_back
+                an_event_that_was_dismissed_has_failed
                 replies_are_stored_with_the_completion
                 replies_without_a_conversation_are_dead
                 an_inactive_integration_fails_visibly

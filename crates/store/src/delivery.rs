@@ -268,6 +268,9 @@ pub enum DeliveryRecordStatus {
     Uncertain,
     /// It was given up.
     Dead,
+    /// It was dead or uncertain, and a person has seen to it: nobody is asked to look any more. Its
+    /// message or event is as it was.
+    Dismissed,
 }
 
 /// Keeps the outbox.
@@ -296,15 +299,20 @@ pub trait DeliveryStore {
         page: PageRequest,
     ) -> Result<Page<DeliveryRecord>>;
 
-    /// Enqueues a dead or uncertain delivery again at the end of its line, with its progress; the
-    /// event or message keeps its id. `None` if there is no such delivery; one that is neither
-    /// dead nor uncertain is `InvalidPayload`.
+    /// Enqueues a dead or uncertain delivery again at the end of its line, with its progress, also one
+    /// that was dismissed; the event or message keeps its id. `None` if there is no such delivery; any
+    /// other is `InvalidPayload`.
     async fn replay_delivery(
         &self,
         bot: BotId,
         id: DeliveryId,
         now: Timestamp,
     ) -> Result<Option<DeliveryRecord>>;
+
+    /// Puts a dead or uncertain delivery aside for good, as [`DeliveryRecordStatus::Dismissed`]. One
+    /// that was dismissed stays so. `None` if there is no such delivery; any other is
+    /// `InvalidPayload`.
+    async fn dismiss_delivery(&self, bot: BotId, id: DeliveryId) -> Result<Option<DeliveryRecord>>;
 
     /// The deliveries of a message, oldest first: to its channel if it goes out (also of its changes;
     /// of those that are over the last), of the event that announces it if it came in.

@@ -1,4 +1,4 @@
-//! What could not be delivered: kept, visible and replayable.
+//! What could not be delivered: kept, visible and replayable, until a person has seen to it.
 
 use axum::Json;
 use axum::extract::State;
@@ -69,5 +69,21 @@ pub(super) async fn replay(
         .await?;
     Ok(Json(
         replayed.ok_or_else(|| Error::not_found(Kind::Delivery, &id))?,
+    ))
+}
+
+pub(super) async fn dismiss(
+    State(admin): State<Admin>,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<BotQuery>,
+) -> Result<Json<DeliveryRecord>, ApiError> {
+    let bot = admin.bot(&query).await?;
+    let dismissed = admin
+        .engine
+        .store()
+        .dismiss_delivery(bot, parse(Kind::Delivery, &id)?)
+        .await?;
+    Ok(Json(
+        dismissed.ok_or_else(|| Error::not_found(Kind::Delivery, &id))?,
     ))
 }

@@ -105,6 +105,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/conversations/{id}/messages", get(conversations::messages))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/replay", post(deliveries::replay))
+        .route("/deliveries/{id}/dismiss", post(deliveries::dismiss))
         .route("/chat", post(chat::say))
         .fallback(crate::no_route)
         .method_not_allowed_fallback(crate::no_method)

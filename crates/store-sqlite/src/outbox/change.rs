@@ -51,7 +51,7 @@ pub(crate) fn edited(
     // What has not begun takes the newest payload; what failed has nothing to edit.
     let is_there = match status {
         outbox::IN_FLIGHT => true,
-        outbox::UNCERTAIN | outbox::DEAD => false,
+        status if status > outbox::DELIVERED => false,
         _ => has_parts,
     };
     if !is_there || waiting(tx.connection, message)?.is_some() {

@@ -14,7 +14,7 @@ use switchboard_store::{
 
 use super::{One, database, folder, plan, steps};
 use crate::outbox::look;
-use crate::{SqliteStore, delivery, event, outbox, schema, workflow};
+use crate::{SqliteStore, delivery, event, outbox, record, schema, workflow};
 
 const ENTRIES: &str = "SELECT name, sum(ncell) FROM dbstat
     WHERE name LIKE 'delivery_%' GROUP BY name";
@@ -305,4 +305,23 @@ async fn a_workflow_that_goes_makes_no_second_head_of_its_line() {
     assert!(world.finish(in_flight, delivered()).await);
     let next = world.claim_one(Lane::Bots).await;
     assert_eq!(next.id, of_old.id);
+}
+
+/// What waits for a person is found without a look at what was dismissed, in the order of the list.
+#[test]
+fn lists_of_what_was_given_up_are_ranges_of_an_index() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    schema::migrate(&mut connection).unwrap();
+    for status in [record::DEAD, record::UNCERTAIN, record::DISMISSED] {
+        let sql =
+            format!("SELECT d.id FROM delivery d WHERE d.bot = 1 AND {status} ORDER BY d.id DESC");
+        let plan = plan(&connection, &sql);
+        let [step] = &plan[..] else {
+            panic!("{plan:?}");
+        };
+        assert!(
+            step.contains("delivery_failed (bot=? AND <expr>=?)"),
+            "{step}"
+        );
+    }
 }

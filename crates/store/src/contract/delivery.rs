@@ -160,6 +160,77 @@ pub async fn the_dead_make_way_and_come_back_at_the_end(factory: &dyn Factory) {
     assert_eq!(none.unwrap(), None);
 }
 
+/// What was dismissed is no longer among the dead or uncertain; what it is of stays as it was, and a
+/// replay takes it from there.
+pub async fn the_dismissed_are_set_aside_and_may_come_back(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let conversation = world.thread("1").await;
+    let given_up = world.post(world.outgoing(conversation.id, "x")).await.value;
+    let x = world.claim_one(world.channel()).await;
+    let waiting = store.dismiss_delivery(world.bot, x.id).await;
+    assert!(matches!(waiting, Err(Error::InvalidPayload { .. })));
+    assert!(world.finish(&x, dead("blocked by the user")).await);
+    let cut_off = world.post(world.outgoing(conversation.id, "y")).await.value;
+    let y = world.claim_one(world.channel()).await;
+    let uncertain = Outcome::Uncertain {
+        error: "cut off".to_owned(),
+    };
+    assert!(world.finish(&y, uncertain).await);
+
+    for id in [x.id, y.id, x.id] {
+        let dismissed = store.dismiss_delivery(world.bot, id).await.unwrap();
+        let dismissed = dismissed.unwrap();
+        assert_eq!(dismissed.id, id);
+        assert_eq!(dismissed.status, DeliveryRecordStatus::Dismissed);
+        assert!(dismissed.error.is_some());
+    }
+    let listed = async |status| {
+        let list = store.list_deliveries(world.bot, Some(status), None, all());
+        let items = list.await.unwrap().items;
+        items.iter().map(|found| found.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(DeliveryRecordStatus::Dead).await, []);
+    assert_eq!(listed(DeliveryRecordStatus::Uncertain).await, []);
+    let dismissed = listed(DeliveryRecordStatus::Dismissed).await;
+    assert_eq!(dismissed, [y.id, x.id]);
+    let shown = world.message(given_up.id).await.delivery.unwrap();
+    assert_eq!(shown.status, DeliveryStatus::Failed);
+    assert_eq!(shown.error.as_deref(), Some("blocked by the user"));
+    let shown = world.message(cut_off.id).await.delivery.unwrap();
+    assert_eq!(shown.status, DeliveryStatus::Uncertain);
+    assert!(!store.is_busy(world.bot, conversation.id).await.unwrap());
+
+    let replayed = store.replay_delivery(world.bot, x.id, world.now()).await;
+    let replayed = replayed.unwrap().unwrap();
+    assert_eq!(replayed.status, DeliveryRecordStatus::Pending);
+    let again = world.claim_one(world.channel()).await;
+    assert_eq!(again.id, x.id);
+    assert!(world.finish(&again, delivered()).await);
+    let done = store.dismiss_delivery(world.bot, x.id).await;
+    assert!(matches!(done, Err(Error::InvalidPayload { .. })));
+    assert_eq!(listed(DeliveryRecordStatus::Dismissed).await, [y.id]);
+    let none = DeliveryId::new(world.env.ulid());
+    let none = store.dismiss_delivery(world.bot, none).await;
+    assert_eq!(none.unwrap(), None);
+}
+
+/// An event whose delivery was dismissed has failed all the same.
+pub async fn an_event_that_was_dismissed_has_failed(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let store = &world.store;
+    let event = store.create_event(world.event(None, "failing")).await;
+    let event = event.unwrap().id;
+    let claimed = world.claim_one(Lane::Bots).await;
+    assert!(world.finish(&claimed, dead("refused")).await);
+    let dismissed = store.dismiss_delivery(world.bot, claimed.id).await;
+    let dismissed = dismissed.unwrap().unwrap();
+    assert_eq!(dismissed.event, Some(event));
+    let shown = store.get_event(world.bot, event).await.unwrap().unwrap();
+    assert_eq!(shown.status, EventStatus::Failed);
+    assert_eq!(shown.failure_reason.as_deref(), Some("refused"));
+}
+
 fn reply(world: &World, text: &str) -> Reply {
     Reply {
         message: MessageId::new(world.env.ulid()),

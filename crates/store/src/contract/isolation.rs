@@ -168,6 +168,8 @@ pub async fn nothing_of_another_bot_is_written(factory: &dyn Factory) {
     );
     let replay = store.replay_delivery(bot, claimed.id, now).await.unwrap();
     assert_eq!(replay, None);
+    let dismissed = store.dismiss_delivery(bot, claimed.id).await.unwrap();
+    assert_eq!(dismissed, None);
 
     let same = store
         .get_conversation(own.bot, conversation.id)

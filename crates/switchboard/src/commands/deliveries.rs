@@ -1,4 +1,4 @@
-//! `switchboard deliveries`: what waits, what was given up, and replaying it.
+//! `switchboard deliveries`: what waits, what was given up, replaying it or putting it aside.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::lifecycle::Work;
 use crate::printer::{Printer, complain, rows, text};
 
-/// How many are replayed between two words about it.
+/// How many are gone through between two words about it.
 const TELL_EVERY: usize = 500;
 
 #[derive(Debug, Args)]
@@ -49,6 +49,18 @@ enum Action {
         #[arg(long, value_name = "CONVERSATION", requires = "all")]
         conversation: Option<String>,
     },
+    /// Put dead or uncertain ones aside: they stay readable, and nobody is asked to look any more
+    Dismiss {
+        /// Their ids
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        ids: Vec<String>,
+        /// All of the bot that are dead
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+        /// Of those, only the ones of this conversation
+        #[arg(long, value_name = "CONVERSATION", requires = "all")]
+        conversation: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -58,6 +70,7 @@ enum Status {
     Delivered,
     Uncertain,
     Dead,
+    Dismissed,
 }
 
 pub(super) async fn run(
@@ -85,10 +98,22 @@ pub(super) async fn run(
             ];
             client.get(&path("/local/deliveries", &query)).await?
         }
-        Action::Replay { id: Some(id), .. } => replay(&client, bot, id).await?,
+        Action::Replay { id: Some(id), .. } => change(&client, bot, id, "replay").await?,
         Action::Replay { conversation, .. } => {
-            replay_all(&client, bot, conversation.as_deref()).await?
+            let mut ids = dead(&client, bot, conversation.as_deref()).await?;
+            // Lists are newest first; what is replayed lines up in the order of replaying.
+            ids.reverse();
+            change_all(&client, bot, &ids, "replay").await?
         }
+        Action::Dismiss {
+            all: true,
+            conversation,
+            ..
+        } => {
+            let ids = dead(&client, bot, conversation.as_deref()).await?;
+            change_all(&client, bot, &ids, "dismiss").await?
+        }
+        Action::Dismiss { ids, .. } => change_all(&client, bot, ids, "dismiss").await?,
     };
     client.close().await?;
     if printer.is_json() {
@@ -119,22 +144,49 @@ pub(super) async fn run(
             let count = rows(&answer, "deliveries").count();
             printer.line(&format!("{count} deliveries wait again."))?;
         }
+        Action::Dismiss { .. } => {
+            let count = rows(&answer, "deliveries").count();
+            printer.line(&format!("{count} deliveries are dismissed."))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn replay(client: &Client, bot: Option<&str>, id: &str) -> Result<Value, Failure> {
-    let base = format!("/local/deliveries/{}/replay", segment(id));
+/// Replays or dismisses one.
+async fn change(
+    client: &Client,
+    bot: Option<&str>,
+    id: &str,
+    what: &str,
+) -> Result<Value, Failure> {
+    let base = format!("/local/deliveries/{}/{what}", segment(id));
     let base = path(&base, &[("bot", bot)]);
     client.post(&base, &json!({})).await
 }
 
-/// Lists are newest first; what is replayed lines up in the order of replaying.
-async fn replay_all(
+/// The same with several, one behind the other.
+async fn change_all(
+    client: &Client,
+    bot: Option<&str>,
+    ids: &[String],
+    what: &str,
+) -> Result<Value, Failure> {
+    let mut changed = Vec::new();
+    for id in ids {
+        changed.push(change(client, bot, id, what).await?);
+        if changed.len().is_multiple_of(TELL_EVERY) {
+            complain(&format!("{} of {}", changed.len(), ids.len()));
+        }
+    }
+    Ok(json!({ "deliveries": changed }))
+}
+
+/// The ids of all that are dead, the newest first.
+async fn dead(
     client: &Client,
     bot: Option<&str>,
     conversation: Option<&str>,
-) -> Result<Value, Failure> {
+) -> Result<Vec<String>, Failure> {
     let mut ids = Vec::new();
     let mut next = Value::Null;
     loop {
@@ -152,15 +204,7 @@ async fn replay_all(
         ids.extend(rows(&page, "deliveries").map(|found| text(found, "id")));
         next = page["next"].take();
         if next.is_null() {
-            break;
+            return Ok(ids);
         }
     }
-    let mut replayed = Vec::new();
-    for id in ids.iter().rev() {
-        replayed.push(replay(client, bot, id).await?);
-        if replayed.len().is_multiple_of(TELL_EVERY) {
-            complain(&format!("{} of {}", replayed.len(), ids.len()));
-        }
-    }
-    Ok(json!({ "deliveries": replayed }))
 }

@@ -81,7 +81,7 @@ enum Command {
     Tokens(tokens::Options),
     /// List or show integrations, plug in Telegram or a script, try a script, switch them on or off
     Integrations(integrations::Options),
-    /// List what could not be delivered, or deliver it again
+    /// List what could not be delivered, deliver it again, or put it aside
     Deliveries(deliveries::Options),
     /// List, show, create or rename bots
     Bots(bots::Options),

@@ -311,7 +311,8 @@ impl Inside {
                     &name,
                     &format!("{count}{more}"),
                     "somebody has not been answered, or perhaps not",
-                    "switchboard deliveries list, then deliveries replay or messages retry",
+                    "switchboard deliveries list, then deliveries replay or messages retry; deliveries dismiss \
+                     puts aside what needs no more of it",
                 )
             });
         }

@@ -194,12 +194,13 @@ impl<'a> Choice<'a> {
     }
 
     fn deliveries(self) -> List {
-        const STATUSES: [DeliveryRecordStatus; 5] = [
+        const STATUSES: [DeliveryRecordStatus; 6] = [
             DeliveryRecordStatus::Pending,
             DeliveryRecordStatus::InFlight,
             DeliveryRecordStatus::Delivered,
             DeliveryRecordStatus::Uncertain,
             DeliveryRecordStatus::Dead,
+            DeliveryRecordStatus::Dismissed,
         ];
         let by_status = self.says(0);
         let status = by_status.then(|| STATUSES[usize::from(self.a) % STATUSES.len()]);

@@ -370,6 +370,11 @@ impl Side {
         let list = store.list_deliveries(bot, given_up, None, all()).await;
         let ids: Vec<DeliveryId> = list.unwrap().items.iter().map(|found| found.id).collect();
         if let Some(id) = pick(&ids, which) {
+            if which & 0xC0 == 0xC0 {
+                let dismissed = store.dismiss_delivery(bot, id).await;
+                dismissed.unwrap().unwrap();
+                return;
+            }
             let replayed = store.replay_delivery(bot, id, self.world.now());
             replayed.await.unwrap().unwrap();
             *self.replays.entry(id).or_default() += 1;

@@ -1,0 +1,5 @@
+-- Version 3. What a person has seen to is dismissed: 6 was uncertain, 7 was dead.
+
+-- In the words of the lists. Those that were dismissed lie together, and beside what waits for a person.
+DROP INDEX delivery_failed;
+CREATE INDEX delivery_failed ON delivery (bot, least(status, 6::smallint), id) WHERE status > 3;
