@@ -148,6 +148,70 @@ async fn the_first_messages_of_a_new_chat_all_at_once_make_one_conversation() {
     );
 }
 
+fn edit(id: i64, text: &str) -> serde_json::Value {
+    let mut content = update(id, text)["message"].take();
+    content["edit_date"] = json!(1_790_001_000 + id);
+    json!({ "update_id": 19_000 + id, "edited_message": content })
+}
+
+#[tokio::test]
+async fn an_edit_that_is_handed_over_before_its_message_is_not_lost() {
+    let telegram = FakeTelegram::start().await;
+    let bot = Bot::silent().await;
+    let mut server = with_webhook(&telegram, Some(&bot)).await;
+    for _ in 0..2 {
+        assert_eq!(telegram.post(&edit(7, "hello"), None).await.0, 200);
+    }
+    let first = bot.wait_for(1).await;
+    assert_eq!(first[0].kind(), "telegram:edited_message");
+    assert!(first[0].event["messageId"].is_null(), "{:?}", first[0].raw);
+    server.kill().await;
+    server.start().await;
+    for _ in 0..2 {
+        assert_eq!(telegram.post(&update(7, "helo"), None).await.0, 200);
+    }
+    let told = bot.wait_for_text("hello").await;
+    assert_eq!(told.kind(), "message_created");
+    let api = server.integration();
+    let chat = conversation(&api, "501").await;
+    let messages = settled(&api, &chat, 1).await;
+    assert_eq!(texts(&messages), ["hello"]);
+    assert_eq!(messages[0]["tags"]["editDate"], "1790001007");
+    assert_eq!(messages[0]["tags"]["id"], "7");
+    // And on.
+    assert_eq!(telegram.post(&edit(7, "hello!"), None).await.0, 200);
+    wait::until("the later edit is there", || async {
+        (texts(&api.messages(&chat).await) == ["hello!"]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_and_their_edits_all_at_once_end_as_they_were_edited() {
+    let telegram = FakeTelegram::start().await;
+    let bot = Bot::silent().await;
+    let server = with_webhook(&telegram, Some(&bot)).await;
+    let mut posts = Vec::new();
+    for id in 1..=40 {
+        let mut both = [update(id, "said"), edit(id, &format!("edited {id}"))];
+        if id % 3 > 0 {
+            both.reverse();
+        }
+        for update in both {
+            let telegram = &telegram;
+            posts.push(async move { telegram.post(&update, None).await.0 });
+        }
+    }
+    let statuses = futures::future::join_all(posts).await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    let api = server.integration();
+    let messages = settled(&api, &conversation(&api, "501").await, 40).await;
+    for message in &messages {
+        let expected = format!("edited {}", message["tags"]["id"].as_str().expect("an id"));
+        assert_eq!(message["payload"]["text"], expected);
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_is_no_json_is_kept_as_an_event_and_stalls_nothing() {
     let telegram = FakeTelegram::start().await;

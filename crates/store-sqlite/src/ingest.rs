@@ -19,7 +19,9 @@ use crate::rows::{self, ConversationRow, Home, Numbered};
 use crate::tags::{Surplus, fitting};
 use crate::user::Speaker;
 use crate::writer::Tx;
-use crate::{SqliteStore, chat, conversation, event, message, moved, unmapped, user, version};
+use crate::{
+    SqliteStore, chat, conversation, early, event, message, moved, unmapped, user, version,
+};
 
 const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
@@ -120,21 +122,34 @@ impl<'a> Intake<'a> {
 impl Intake<'_> {
     fn take(&self, tx: &mut Tx<'_>, item: &Inbound) -> Done<Ingested> {
         let once = item.once.map(|key| scoped(self.batch.integration, key));
-        if let Some(once) = once
-            && rows::value(tx.connection, SEEN, [once])? == Some(true)
-        {
+        let Some(once) = once else {
+            return self.place(tx, item, None);
+        };
+        if rows::value(tx.connection, SEEN, [once])? != Some(true) {
+            return self.place(tx, item, Some(once));
+        }
+        if !early::waits(tx.connection, once)? {
             return Ok(Ingested::Duplicate);
         }
-        self.place(tx, item, once)
+        self.place_and_edit(tx, item, Some(once))
     }
 
-    /// Stores what is new, under what recognises it.
-    pub(crate) fn place(
+    /// Stores what is new, as it was edited before it came.
+    pub(crate) fn place_and_edit(
         &self,
         tx: &mut Tx<'_>,
         item: &Inbound,
         once: Option<[u8; 16]>,
     ) -> Done<Ingested> {
+        let taken = self.place(tx, item, once)?;
+        if let Some(once) = once {
+            early::apply(tx, once, self.batch.now)?;
+        }
+        Ok(taken)
+    }
+
+    /// Stores what is new, under what recognises it.
+    fn place(&self, tx: &mut Tx<'_>, item: &Inbound, once: Option<[u8; 16]>) -> Done<Ingested> {
         match &item.content {
             InboundContent::Message(new) => self.message(tx, item, new, once),
             InboundContent::Event(new) => self.event(tx, item, new, once),
@@ -288,13 +303,19 @@ impl Intake<'_> {
             let place = message::conversation_of(tx.connection, message)?;
             return Ok(Some((message, place)));
         }
-        let Some(about) = &new.about else {
-            return Ok(None);
-        };
-        let scope = self.scope(&about.chat.channel);
         let integration = self.batch.integration;
-        let found = chat::find_message(tx.connection, scope, integration, about)?;
-        Ok(found.map(|(message, row)| (message.id, row.id)))
+        if let Some(about) = &new.about {
+            let scope = self.scope(&about.chat.channel);
+            let found = chat::find_message(tx.connection, scope, integration, about)?;
+            if let Some((message, row)) = found {
+                return Ok(Some((message.id, row.id)));
+            }
+        }
+        if let Some(edit) = &new.edit {
+            let once = scoped(integration, edit.once);
+            early::remember(tx.connection, once, edit, self.batch.now)?;
+        }
+        Ok(None)
     }
 
     /// The conversation of a thread that exists, after it got its new identity.
@@ -461,7 +482,7 @@ fn find_taken(
         return Ok(event);
     }
     let seen = rows::value(connection, SEEN, [once])? == Some(true);
-    Ok(seen.then(Taken::default))
+    Ok((seen && !early::waits(connection, once)?).then(Taken::default))
 }
 
 fn places(row: &Row<'_>) -> rusqlite::Result<Taken> {

@@ -17,6 +17,7 @@ mod checkpoint;
 mod conversation;
 mod delivery;
 mod durable;
+mod early;
 mod event;
 mod expiry;
 mod failure;

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015_announced.sql"),
     include_str!("migrations/0016_settled.sql"),
     include_str!("migrations/0017_dismissed.sql"),
+    include_str!("migrations/0018_early_edits.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -106,7 +106,7 @@ fn remap(tx: &mut Tx<'_>, command: &Remap) -> Done<Remapped> {
     let [item] = &*batch.items else {
         return Err(rows::gone("the update"));
     };
-    let taken = intake.place(tx, item, once)?;
+    let taken = intake.place_and_edit(tx, item, once)?;
     if let Ingested::Message { message, .. } = &taken {
         let keys = params![event, message.to_bytes()];
         rows::execute(tx.connection, BECAME, keys)?;

@@ -14,6 +14,7 @@ pub mod chat;
 pub mod conversation;
 pub mod cursors;
 pub mod delivery;
+pub mod early;
 pub mod event;
 pub mod identity;
 pub mod incoming;
@@ -95,6 +96,14 @@ macro_rules! contract_tests {
                 lines_that_become_one_keep_the_order
                 a_threads_earlier_name_is_remembered
                 an_edit_changes_the_message_and_keeps_what_it_said;
+            early:
+                an_edit_before_its_message_changes_it
+                a_message_and_its_edits_end_alike_in_every_order
+                racing_messages_and_edits_end_with_the_edit
+                of_many_early_edits_the_newest_are_kept
+                an_edit_without_a_message_is_forgotten
+                an_edit_waits_for_what_no_script_could_place
+                an_early_edit_finds_its_message_in_any_conversation;
             chat:
                 who_leaves_a_chat_leaves_all_its_conversations
                 who_joins_a_chat_takes_part_once

@@ -134,7 +134,8 @@ pub struct InboundEvent {
     pub news: Option<ChatNews>,
 }
 
-/// A message changes. If it is not there, or has changed later than this, it stays as it is.
+/// A message changes, unless it has changed later than this. If it has not come yet, this waits for it,
+/// for a week; if it is deleted, nothing changes.
 #[derive(Debug, Clone)]
 pub struct InboundEdit {
     /// What it was recognised by when it came.
