@@ -117,7 +117,7 @@ pub async fn an_edit_before_its_message_changes_it(factory: &dyn Factory) {
     assert_eq!(message.tags.get("telegram:editDate"), Some("2"));
     assert_eq!(message.tags.get("telegram:id"), Some("helo"));
     assert_eq!(versions(&world, id).await, payloads(["helo"]));
-    assert_eq!(messages(&world).await, [message.clone()]);
+    assert_eq!(messages(&world).await.len(), 1);
     assert_eq!(taken(&world).await.unwrap().message, Some(id));
     for tag in [("telegram:id", "helo"), ("telegram:editDate", "2")] {
         let filter = MessageFilter {
@@ -257,8 +257,8 @@ pub async fn racing_messages_and_edits_end_with_the_edit(factory: &dyn Factory) 
 /// The newest of many that wait become versions; one without a date counts as it came.
 pub async fn of_many_early_edits_the_newest_are_kept(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    for at in 1..=30 {
-        let update = edit(&world, 1, Some(at), &format!("edit {at}"), 100 + at as u64);
+    for (once, at) in (101..).zip(1..=30) {
+        let update = edit(&world, 1, Some(at), &format!("edit {at}"), once);
         tell(&world, update).await;
     }
     tell(&world, edit(&world, 1, None, "undated", 200)).await;
