@@ -193,6 +193,88 @@ async fn a_script_that_fails_loses_nothing_and_is_mended_without_a_restart() {
     assert!(!well.is_empty());
 }
 
+/// Who takes part in the conversation with this external id, by external id.
+async fn participants(server: &Server, id: &str, conversation: &str) -> BTreeSet<String> {
+    let api = server.bot().acting_as(id, "scripted");
+    let all = api.list("/v1/chat/conversations", "conversations").await;
+    let found = all.iter().find(|one| one["tags"]["id"] == conversation);
+    let found = found.and_then(|one| one["id"].as_str());
+    let found = found.unwrap_or_else(|| panic!("{conversation} among {all:#?}"));
+    let path = format!("/v1/chat/conversations/{found}/participants");
+    let users = api.list(&path, "participants").await;
+    let ids = users.iter().filter_map(|user| user["tags"]["id"].as_str());
+    ids.map(str::to_owned).collect()
+}
+
+fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+    ids.map(str::to_owned).into()
+}
+
+/// Told by somebody else, an administrator that never said anything.
+fn member(person: i64, status: &str, date: i64) -> Value {
+    let named = |id: i64| json!({ "id": id, "is_bot": false, "first_name": format!("P{id}") });
+    json!({ "chat_member": {
+        "chat": { "id": GROUP, "type": "supergroup", "title": "Team" },
+        "from": named(500), "date": 1_790_000_000 + date,
+        "old_chat_member": { "status": "restricted", "user": named(person), "is_member": true },
+        "new_chat_member": { "status": status, "user": named(person), "until_date": 0 },
+    } })
+}
+
+#[tokio::test]
+async fn who_is_in_a_chat_takes_part_where_the_script_says() {
+    // One conversation for all, and one for each member.
+    let (telegram, server, id) = scripted(&documented()).await;
+    let group = GROUP.to_string();
+    telegram.push(in_group(1, 501, "from ada"));
+    telegram.push(in_group(2, 502, "from bob"));
+    telegram.push_text(502, 502, "alone");
+    telegram.push(member(502, "left", 10));
+    telegram.push(member(503, "member", 11));
+    // An older word that comes late.
+    telegram.push(member(503, "kicked", 9));
+    telegram.wait_until_taken().await;
+    assert_eq!(
+        participants(&server, &id, &group).await,
+        ids(["501", "503"])
+    );
+    assert_eq!(participants(&server, &id, "502").await, ids(["502"]));
+    telegram.push(in_group(3, 502, "back"));
+    telegram.wait_until_taken().await;
+    let all = ids(["501", "502", "503"]);
+    assert_eq!(participants(&server, &id, &group).await, all);
+
+    let (telegram, server, id) = scripted(&file("examples/one-per-member.js")).await;
+    let (ada, bob) = (format!("{GROUP}#501"), format!("{GROUP}#502"));
+    telegram.push(in_group(1, 501, "from ada"));
+    telegram.push(in_group(2, 502, "from bob"));
+    telegram.push(member(502, "left", 10));
+    telegram.wait_until_taken().await;
+    assert_eq!(participants(&server, &id, &ada).await, ids(["501"]));
+    assert_eq!(participants(&server, &id, &bob).await, ids([]));
+    // Ada brings Bob back, and somebody who has no conversation yet.
+    let mut added = in_group(3, 501, "");
+    let named = |id: i64| json!({ "id": id, "is_bot": false, "first_name": format!("P{id}") });
+    let message = added["message"].as_object_mut().expect("a message");
+    message.remove("text");
+    message.insert(
+        "new_chat_members".to_owned(),
+        json!([named(502), named(503)]),
+    );
+    message.insert("date".to_owned(), json!(1_790_000_011));
+    telegram.push(added);
+    telegram.wait_until_taken().await;
+    assert_eq!(participants(&server, &id, &bob).await, ids(["502"]));
+    assert_eq!(participants(&server, &id, &ada).await, ids(["501"]));
+    assert_eq!(conversations(&server).await.len(), 2);
+    let events = server.bot().list("/v1/chat/events", "events").await;
+    assert!(
+        events
+            .iter()
+            .all(|event| event["type"] != "scripted:unmapped")
+    );
+}
+
 const BROKEN: &str = "const integration = { conversations: { getOrCreateConversation() { \
     throw new Error('broken') } } }";
 

@@ -1,7 +1,7 @@
 //! What channels tell of a chat as a whole, and of messages without saying where they are.
 
-use switchboard_model::{Conversation, Integration, MessageId, Result, Tags};
-use switchboard_store::{About, Chat, ChatNews};
+use switchboard_model::{Conversation, ConversationId, Integration, MessageId, Result, Tags};
+use switchboard_store::{About, Chat, ChatNews, Joined};
 
 use crate::inbound::{ID_TAG, fit, identity, once_key};
 use crate::{Engine, ExternalUser, View};
@@ -30,6 +30,21 @@ pub struct ExternalMessage {
     pub id: String,
 }
 
+/// Somebody who is in a chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalMember {
+    /// Who.
+    pub who: ExternalUser,
+    /// The conversation that a script gives for them, if one decides; else it is the chat's own.
+    pub into: Option<ConversationId>,
+}
+
+impl From<ExternalUser> for ExternalMember {
+    fn from(who: ExternalUser) -> Self {
+        Self { who, into: None }
+    }
+}
+
 /// What is told of a chat as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalNews {
@@ -37,10 +52,12 @@ pub struct ExternalNews {
     pub chat: ExternalChat,
     /// Tags for the conversations of all its threads.
     pub tags: Tags,
-    /// Who is in it now, and so takes part in its own conversation.
-    pub joined: Vec<ExternalUser>,
-    /// Who is not, by external id.
-    pub left: Vec<String>,
+    /// Who is in it now, and so takes part.
+    pub joined: Vec<ExternalMember>,
+    /// Who is not.
+    pub left: Vec<ExternalUser>,
+    /// Whether a script decides what its conversations are.
+    pub decided: bool,
     /// When, in seconds since 1970: an older word on a person than the last changes nothing.
     pub at: i64,
     /// The tag of messages that says when they were said, likewise: who spoke after leaving is there.
@@ -68,11 +85,17 @@ impl Engine {
             chat: chat(view, news.chat)?,
             tags: view.stored_tags(fit(news.tags)),
             joined: joined
-                .map(|user| self.sender(view, user))
+                .map(|member| {
+                    Ok(Joined {
+                        who: self.sender(view, member.who)?,
+                        into: member.into,
+                    })
+                })
                 .collect::<Result<_>>()?,
             left: left
-                .map(|id| Ok(identity(view, id, Tags::new())?.0))
+                .map(|who| self.sender(view, who))
                 .collect::<Result<_>>()?,
+            decided: news.decided,
             at: news.at,
             said_at: view.stored_name(&news.said_at),
         })

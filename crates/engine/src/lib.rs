@@ -43,7 +43,7 @@ use switchboard_store::Store;
 
 pub use actions::ActionTarget;
 pub use caller::{Caller, Credentials};
-pub use chats::{ExternalChat, ExternalMessage, ExternalNews};
+pub use chats::{ExternalChat, ExternalMember, ExternalMessage, ExternalNews};
 pub use explain::Explanation;
 pub use health::{Condition, Health};
 pub use inbound::{

@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, params};
 use switchboard_model::{BotId, Conversation, Direction, IntegrationId, Message, MessageId, Tags};
-use switchboard_store::{About, Chat, ChatNews, parts_of};
+use switchboard_store::{About, Chat, ChatNews, Sender, parts_of};
 
 use crate::conversation::{self, Scope};
 use crate::failure::Done;
@@ -15,7 +15,7 @@ use crate::ingest::{Intake, scoped};
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{CONVERSATIONS, digest, without_identity};
 use crate::writer::Tx;
-use crate::{message, message_tag, participant, user};
+use crate::{message, message_tag, moved, participant, user};
 
 /// The newest first, for an older one of the same number is rather one that was taken for it.
 const SENT: &str = "SELECT m.item, t.item FROM conversation_tag t
@@ -185,21 +185,25 @@ impl Intake<'_> {
         if news.left.is_empty() && news.joined.is_empty() {
             return Ok(());
         }
-        let own = own(connection, scope, &news.chat)?;
-        for identity in &news.left {
-            if let Some(user) = self.known_user(connection, identity)?
+        let own = own(connection, scope, &news.chat)?.map(|own| own.id);
+        for who in &news.left {
+            if let Some(user) = self.known_user(connection, who)?
                 && self.is_last_word(connection, news, user)?
             {
-                leave(connection, scope, news, own.as_ref(), user)?;
+                leave(connection, scope, news, own, user)?;
             }
         }
-        let Some(own) = own else {
-            return Ok(());
-        };
-        for who in &news.joined {
-            let (user, _) = self.sender(connection, who)?;
+        for joined in &news.joined {
+            let place = match joined.into {
+                Some(id) => Some(self.known_conversation(connection, id)?.id),
+                None => own.filter(|_| !news.decided),
+            };
+            let Some(place) = place else {
+                continue;
+            };
+            let (user, _) = self.sender(connection, &joined.who)?;
             if self.is_last_word(connection, news, user.id)? {
-                participant::join(connection, own.id, user.id)?;
+                participant::join(connection, place, user.id)?;
             }
         }
         Ok(())
@@ -212,11 +216,14 @@ impl Intake<'_> {
         Ok(rows::execute(connection, TOLD, keys)? > 0)
     }
 
-    fn known_user(&self, connection: &Connection, identity: &Tags) -> Done<Option<i64>> {
-        if identity.is_empty() {
+    fn known_user(&self, connection: &Connection, who: &Sender) -> Done<Option<i64>> {
+        if who.known.is_some() {
+            return Ok(Some(self.sender(connection, who)?.0.id));
+        }
+        if who.identity.is_empty() {
             return Err(conversation::no_identity().into());
         }
-        let found = user::find(connection, self.user_scope(), identity)?;
+        let found = user::find(connection, self.user_scope(), &who.identity)?;
         Ok(found.map(|user| user.id))
     }
 }
@@ -226,21 +233,31 @@ fn leave(
     connection: &Connection,
     scope: Scope<'_>,
     news: &ChatNews,
-    own: Option<&ConversationRow>,
+    own: Option<i64>,
     user: i64,
 ) -> Done<()> {
-    let chat = &news.chat;
-    let mut places: Vec<i64> = own.iter().map(|own| own.id).collect();
-    let pair = digest(&chat.tag.0, &chat.tag.1);
-    for index in index_scopes(scope.home.bot.id) {
-        let found = rows::all(connection, TAKES_PART, [user, index, pair], |row| {
-            row.get(0)
-        })?;
-        for conversation in found {
-            if let Some(row) = conversation::by_number(connection, conversation)?
-                && is_of(&row, scope, chat)
-            {
-                places.push(row.id);
+    let mut chats = vec![news.chat.clone()];
+    if news.decided
+        && let Some(was) = moved::was_of(connection, scope.home.integration.id, &news.chat.tag.1)?
+    {
+        // A conversation learns of a move by the next that is said in it.
+        let mut before = news.chat.clone();
+        before.tag.1 = was;
+        chats.push(before);
+    }
+    let mut places: Vec<i64> = own.into_iter().collect();
+    for chat in &chats {
+        let pair = digest(&chat.tag.0, &chat.tag.1);
+        for index in index_scopes(scope.home.bot.id) {
+            let found = rows::all(connection, TAKES_PART, [user, index, pair], |row| {
+                row.get(0)
+            })?;
+            for conversation in found {
+                if let Some(row) = conversation::by_number(connection, conversation)?
+                    && is_of(&row, scope, chat)
+                {
+                    places.push(row.id);
+                }
             }
         }
     }
@@ -250,12 +267,14 @@ fn leave(
         }
     }
     for place in places {
-        participant::leave(connection, place, user)?;
+        if !news.decided || !speaks_elsewhere(connection, place, user, &chats)? {
+            participant::leave(connection, place, user)?;
+        }
     }
     Ok(())
 }
 
-/// Whether something that a user said in a conversation is newer than the news.
+/// Whether something that a user said in a conversation is newer than the news, and from their chat.
 fn has_spoken_since(
     connection: &Connection,
     conversation: i64,
@@ -263,17 +282,35 @@ fn has_spoken_since(
     news: &ChatNews,
 ) -> Done<bool> {
     let came_after = news.at.saturating_mul(1000).saturating_sub(SKEW);
-    let keys = params![conversation, LOOKED_BACK, came_after, user];
-    let said = rows::all(connection, SAID, keys, |row| {
-        rows::read_json::<Tags>(0, &row.get::<_, String>(0)?)
-    })?;
-    for tags in said {
+    let (name, chat) = &news.chat.tag;
+    let said = said(connection, conversation, user, came_after)?;
+    Ok(said.iter().any(|tags| {
         let date = tags.get(&news.said_at).and_then(|date| date.parse().ok());
-        if date.is_some_and(|date: i64| date > news.at) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+        date.is_some_and(|date: i64| date > news.at)
+            && tags.get(name).is_none_or(|from| from == chat)
+    }))
+}
+
+/// Whether something that a user said in a conversation lately came from none of these chats.
+fn speaks_elsewhere(
+    connection: &Connection,
+    conversation: i64,
+    user: i64,
+    chats: &[Chat],
+) -> Done<bool> {
+    let is_other = |tags: &Tags| {
+        let has = |chat: &Chat| tags.get(&chat.tag.0) == Some(chat.tag.1.as_str());
+        let names_one = |chat: &Chat| tags.get(&chat.tag.0).is_some();
+        chats.iter().any(names_one) && !chats.iter().any(has)
+    };
+    let said = said(connection, conversation, user, 0)?;
+    Ok(said.iter().any(is_other))
+}
+
+/// The tags of what a user said last in a conversation, from this time on.
+fn said(connection: &Connection, conversation: i64, user: i64, from: i64) -> Done<Vec<Tags>> {
+    let keys = params![conversation, LOOKED_BACK, from, user];
+    rows::all(connection, SAID, keys, |row| rows::tags(row, 0))
 }
 
 /// Removes about so many of what is remembered of a deleted user; fewer only if there is no more.

@@ -62,6 +62,7 @@ pub(crate) fn fit(batch: &mut Batch) {
             }
             InboundContent::Event(new) => {
                 let joined = new.news.iter_mut().flat_map(|news| &mut news.joined);
+                let joined = joined.map(|joined| &mut joined.who);
                 new.sender.iter_mut().chain(joined).for_each(fit_sender);
             }
             InboundContent::Unmapped(_) => {}
@@ -382,7 +383,7 @@ impl Intake<'_> {
         Ok((row, created))
     }
 
-    fn known_conversation(
+    pub(crate) fn known_conversation(
         &self,
         connection: &Connection,
         id: ConversationId,

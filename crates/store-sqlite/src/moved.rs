@@ -14,6 +14,8 @@ const WAS: &str = "SELECT m.was FROM integration i
     CROSS JOIN moved_thread m ON m.integration = i.id AND m.thread = ?3
     WHERE i.public = ?1 AND b.public = ?2";
 
+const WAS_OF: &str = "SELECT was FROM moved_thread WHERE integration = ?1 AND thread = ?2";
+
 pub(crate) fn note(
     tx: &mut Tx<'_>,
     bot: BotId,
@@ -34,4 +36,13 @@ pub(crate) fn was(
 ) -> Done<Option<String>> {
     let keys = params![integration.to_bytes(), bot.to_bytes(), thread];
     rows::value(connection, WAS, keys)
+}
+
+/// The same by the integration's number.
+pub(crate) fn was_of(
+    connection: &Connection,
+    integration: i64,
+    thread: &str,
+) -> Done<Option<String>> {
+    rows::value(connection, WAS_OF, params![integration, thread])
 }

@@ -1,6 +1,6 @@
 //! Chats of a channel as a whole: who is in them, and messages that are named without their thread.
 
-use switchboard_model::Tags;
+use switchboard_model::{ConversationId, Tags};
 
 use crate::{Key, Sender};
 
@@ -30,6 +30,18 @@ pub struct About {
     pub message: (String, String),
 }
 
+/// Somebody who is in a chat.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// Who: made if new.
+    pub who: Sender,
+    /// Where they take part, if somebody else decides that and has: as [`Thread::known`]. Without, it
+    /// is the chat's own conversation, if there is one and nobody else decides.
+    ///
+    /// [`Thread::known`]: crate::Thread::known
+    pub into: Option<ConversationId>,
+}
+
 /// What an event says of a chat as a whole.
 #[derive(Debug, Clone)]
 pub struct ChatNews {
@@ -37,10 +49,14 @@ pub struct ChatNews {
     pub chat: Chat,
     /// Tags to merge into all its conversations.
     pub tags: Tags,
-    /// Who is in it: takes part in its own conversation, if there is one, and is made if new.
-    pub joined: Vec<Sender>,
-    /// Who is not, by identity: takes part in none of its conversations, until something new is said.
-    pub left: Vec<Tags>,
+    /// Who is in it.
+    pub joined: Vec<Joined>,
+    /// Who is not, by their identity or as `known`: takes part in none of its conversations, until
+    /// something new is said. Nobody is made of them.
+    pub left: Vec<Sender>,
+    /// Whether somebody else decides what its conversations are. None is its own then, and one may be
+    /// other chats' too: who has spoken in it from another chat, among the last that was said, stays.
+    pub decided: bool,
     /// When, in seconds since 1970 as the channel says. Of a person in a chat an older word than the
     /// last changes nothing; nor does it that somebody left who has spoken there later.
     pub at: i64,

@@ -109,6 +109,9 @@ macro_rules! contract_tests {
                 who_joins_a_chat_takes_part_once
                 an_older_word_on_who_is_in_a_chat_changes_nothing
                 who_speaks_after_leaving_is_there
+                who_is_in_a_chat_whose_conversations_are_decided
+                who_joins_a_chat_whose_conversations_are_decided
+                who_leaves_a_decided_chat_that_moved
                 tags_of_a_chat_and_of_a_topic
                 a_message_is_found_by_its_name_in_the_chat
                 a_chat_that_moved_is_known_by_its_new_name;

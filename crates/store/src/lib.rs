@@ -40,7 +40,7 @@ pub use access::{
     AccessStore, CreateBot, IntegrationChange, NewIntegration, NewToken, RotateToken, SealedSecret,
     TokenHash,
 };
-pub use chat::{About, Chat, ChatNews, parts_of, parts_of_tag};
+pub use chat::{About, Chat, ChatNews, Joined, parts_of, parts_of_tag};
 pub use conversation::{
     ConversationFilter, ConversationStore, CreateConversation, Created, GetOrCreateConversation,
     Occupied, Place, Rekey, Rekeyed,

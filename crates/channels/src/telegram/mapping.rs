@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use switchboard_engine::{ExternalThread, ExternalUser, Update, UpdateContent};
+use switchboard_engine::{ExternalNews, ExternalThread, ExternalUser, Update, UpdateContent};
 use switchboard_integration::Context;
 use switchboard_model::{Result, Tags};
 use switchboard_script::{Failure, Mode, Origin, Script};
@@ -131,6 +131,7 @@ impl Account {
         };
         let script = &mapping.script;
         let mut nowhere = false;
+        let origins = (thread.as_deref().cloned(), origin.clone());
         if let Some(thread) = thread {
             thread.known = self
                 .conversation(script, &ctx, &origin, thread, mode)
@@ -150,12 +151,47 @@ impl Account {
             let user = script.user(&ctx, &origin, &sender.id).await?;
             sender.known = Some(user.id);
         }
-        if let UpdateContent::Event(event) = &mut update.content
-            && nowhere
-        {
-            event.thread = None;
+        if let UpdateContent::Event(event) = &mut update.content {
+            if let (Some(news), (Some(thread), origin)) = (&mut event.news, origins) {
+                self.members(script, &ctx, &origin, &thread, news).await?;
+            }
+            if nowhere {
+                event.thread = None;
+            }
         }
         Ok(update)
+    }
+
+    /// What the script says of those who joined a chat or left it: who they are, and where who joined
+    /// takes part. It is asked for each as if they had caused the update, for it may divide a chat by
+    /// person.
+    async fn members(
+        &self,
+        script: &Script,
+        ctx: &Context,
+        origin: &Origin,
+        thread: &ExternalThread,
+        news: &mut ExternalNews,
+    ) -> Result<(), Failure> {
+        let by = |who: &ExternalUser| Origin {
+            sender: sender_facts(who),
+            ..origin.clone()
+        };
+        for member in &mut news.joined {
+            let origin = by(&member.who);
+            member.into = self
+                .conversation(script, ctx, &origin, thread, Mode::Look)
+                .await?;
+        }
+        if !script.maps_users() {
+            return Ok(());
+        }
+        let joined = news.joined.iter_mut().map(|member| &mut member.who);
+        for who in joined.chain(&mut news.left) {
+            let user = script.user(ctx, &by(who), &who.id).await?;
+            who.known = Some(user.id);
+        }
+        Ok(())
     }
 
     /// Where a conversation's messages go. The id that a script gives a conversation names no
@@ -174,15 +210,18 @@ pub(super) fn place_tags(is_scripted: bool, tags: &Tags) -> Tags {
     all.collect()
 }
 
-/// What conversations are is the script's to say: none of its own is changed by what Telegram tells of
-/// a chat, nor found by the chat that its last message came from.
+/// What conversations are is the script's to say: none of its own gets tags by what Telegram tells of a
+/// chat, nor is found by the chat that its last message came from, but for who takes part in it.
 fn leave_to_script(update: &mut Update) {
     match &mut update.content {
         UpdateContent::Message(message) => message.thread.defaults = Tags::new(),
         UpdateContent::Event(event) => {
             event.about = None;
             event.tags = Tags::new();
-            event.news = None;
+            if let Some(news) = &mut event.news {
+                news.tags = Tags::new();
+                news.decided = true;
+            }
         }
         UpdateContent::Unmapped(_) => {}
     }

@@ -117,8 +117,9 @@ pub(super) fn of_service(
     let news = ExternalNews {
         chat: chat(message.chat.id),
         tags: Tags::new(),
-        joined: joined.map(person_user).collect(),
-        left: left.map(|person| person.id.to_string()).collect(),
+        joined: joined.map(|person| person_user(person).into()).collect(),
+        left: left.map(person_user).collect(),
+        decided: false,
         at: message.date.unwrap_or_default(),
         said_at: SAID_AT.to_owned(),
     };
@@ -170,6 +171,7 @@ fn membership(
         tags: Tags::new(),
         joined: Vec::new(),
         left: Vec::new(),
+        decided: false,
         at: happening.date?,
         said_at: SAID_AT.to_owned(),
     };
@@ -177,9 +179,9 @@ fn membership(
         news.tags.insert(BOT_STATUS, &member.status);
     } else if is_other(account, &member.user) {
         if member.is_in()? {
-            news.joined.push(person_user(&member.user));
+            news.joined.push(person_user(&member.user).into());
         } else {
-            news.left.push(member.user.id.to_string());
+            news.left.push(person_user(&member.user));
         }
     }
     Some(news)

@@ -7,8 +7,8 @@ use switchboard_model::{ConversationId, Direction, Event, MessageId, Tags};
 use super::Factory;
 use super::world::{World, all, json, key, tags, text_payload};
 use crate::{
-    About, Chat, ChatNews, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Outcome,
-    Rekey, Thread,
+    About, Chat, ChatNews, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Joined,
+    Outcome, Rekey, Thread,
 };
 
 const BUSINESS: &str = "telegram:businessConnectionId";
@@ -28,6 +28,7 @@ fn news(id: &str, at: i64) -> ChatNews {
         tags: Tags::new(),
         joined: Vec::new(),
         left: Vec::new(),
+        decided: false,
         at,
         said_at: "telegram:date".to_owned(),
     }
@@ -62,7 +63,10 @@ async fn tell(world: &World, news: ChatNews) {
 }
 
 async fn joined(world: &World, chat: &str, who: &str, at: i64) {
-    let joined = vec![world.sender(who)];
+    let joined = vec![Joined {
+        who: world.sender(who),
+        into: None,
+    }];
     tell(
         world,
         ChatNews {
@@ -74,7 +78,7 @@ async fn joined(world: &World, chat: &str, who: &str, at: i64) {
 }
 
 async fn left(world: &World, chat: &str, who: &str, at: i64) {
-    let left = vec![tags([("telegram:id", who)])];
+    let left = vec![world.sender(who)];
     tell(
         world,
         ChatNews {
@@ -158,10 +162,7 @@ pub async fn who_leaves_a_chat_leaves_all_its_conversations(factory: &dyn Factor
     let other = world.another_bot().await;
     let theirs = say(&other, other.external_thread("-5"), "7", "hi").await.0;
     let event = |world: &World| {
-        let left = vec![
-            tags([("telegram:id", "7")]),
-            tags([("telegram:id", "nobody")]),
-        ];
+        let left = vec![world.sender("7"), world.sender("nobody")];
         let event = InboundEvent {
             news: Some(ChatNews {
                 left,
@@ -258,6 +259,166 @@ pub async fn who_speaks_after_leaving_is_there(factory: &dyn Factory) {
     left(&world, "-5", "9", 20).await;
     assert_eq!(participants(&world, own).await, set(["8"]));
     assert_eq!(participants(&world, beside).await, set([]));
+}
+
+/// Something that `who` says in a chat, which goes into a conversation that was decided on.
+async fn say_into(world: &World, conversation: ConversationId, chat: &str, who: &str, at: i64) {
+    let mut update = world.update("unused", who, "hi", None);
+    if let InboundContent::Message(new) = &mut update.content {
+        new.thread.known = Some(conversation);
+        new.thread.tags = tags([("telegram:chatId", chat)]);
+        let date = at.to_string();
+        new.tags = tags([("telegram:chatId", chat), ("telegram:date", &date)]);
+    }
+    world.ingest(vec![update]).await;
+}
+
+/// What somebody else decides on: whose conversations a chat's are is told by the chat that wrote last,
+/// and who has spoken in one from another chat stays.
+pub async fn who_is_in_a_chat_whose_conversations_are_decided(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let decided = |news: ChatNews| ChatNews {
+        decided: true,
+        ..news
+    };
+    let left = async |who: &str, chat: &str, at: i64| {
+        let left = vec![world.sender(who)];
+        tell(
+            &world,
+            decided(ChatNews {
+                left,
+                ..news(chat, at)
+            }),
+        )
+        .await;
+    };
+    let mut places = Vec::new();
+    for name in ["one", "two", "shared", "other"] {
+        places.push(world.thread(name).await.id);
+    }
+    let [one, two, shared, other] = places[..] else {
+        panic!("four");
+    };
+    say_into(&world, one, "-5", "7", 1).await;
+    say_into(&world, one, "-5", "8", 1).await;
+    say_into(&world, two, "-5", "7", 1).await;
+    say_into(&world, shared, "-6", "7", 1).await;
+    say_into(&world, shared, "-5", "7", 1).await;
+    say_into(&world, shared, "-5", "9", 1).await;
+    say_into(&world, other, "-6", "7", 1).await;
+    left("7", "-5", 10).await;
+    left("9", "-5", 10).await;
+    left("nobody", "-5", 10).await;
+    for (place, expected) in [
+        (one, set(["8"])),
+        (two, set([])),
+        (shared, set(["7"])),
+        (other, set(["7"])),
+    ] {
+        assert_eq!(participants(&world, place).await, expected);
+    }
+    // Word of another chat is none that they spoke here since.
+    say_into(&world, one, "-5", "7", 5).await;
+    say_into(&world, shared, "-6", "7", 15).await;
+    say_into(&world, shared, "-5", "8", 1).await;
+    left("7", "-5", 11).await;
+    assert_eq!(participants(&world, one).await, set(["8"]));
+    say_into(&world, one, "-5", "7", 15).await;
+    left("7", "-5", 12).await;
+    assert_eq!(participants(&world, one).await, set(["7", "8"]));
+}
+
+/// Where that is decided, else nowhere; and in nothing of another bot's.
+pub async fn who_joins_a_chat_whose_conversations_are_decided(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let decided = |news: ChatNews| ChatNews {
+        decided: true,
+        ..news
+    };
+    let mut places = Vec::new();
+    for name in ["-5", "two", "other"] {
+        places.push(world.thread(name).await.id);
+    }
+    let [one, two, other] = places[..] else {
+        panic!("three");
+    };
+    say_into(&world, one, "-5", "7", 1).await;
+    for (into, at) in [(None, 20), (Some(two), 21), (Some(other), 19)] {
+        let joined = vec![Joined {
+            who: world.sender("10"),
+            into,
+        }];
+        tell(
+            &world,
+            decided(ChatNews {
+                joined,
+                ..news("-5", at)
+            }),
+        )
+        .await;
+    }
+    assert_eq!(participants(&world, one).await, set(["7"]));
+    assert_eq!(participants(&world, two).await, set(["10"]));
+    assert_eq!(participants(&world, other).await, set([]));
+    // A user that was decided on leaves as any.
+    let known = world.person("10").await.id;
+    let mut who = world.sender("whoever");
+    who.known = Some(known);
+    let left = vec![who];
+    tell(
+        &world,
+        decided(ChatNews {
+            left,
+            ..news("-5", 30)
+        }),
+    )
+    .await;
+    assert_eq!(participants(&world, two).await, set([]));
+    // Nothing of another bot is decided on.
+    let stranger = world.another_bot().await;
+    let joined = vec![Joined {
+        who: stranger.sender("10"),
+        into: Some(two),
+    }];
+    let news = decided(ChatNews {
+        joined,
+        ..news("-5", 40)
+    });
+    let event = InboundEvent {
+        news: Some(news),
+        ..event()
+    };
+    let batch = stranger.batch(vec![told(&stranger, event, None)]);
+    let refused = stranger.store.ingest(batch).await.unwrap_err();
+    assert!(
+        matches!(refused, switchboard_model::Error::ReferenceNotFound { .. }),
+        "{refused}"
+    );
+    assert_eq!(participants(&world, two).await, set([]));
+}
+
+/// Of a decided conversation nobody says so: it has the old name until something is said in it.
+pub async fn who_leaves_a_decided_chat_that_moved(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let (one, two) = (world.thread("one").await.id, world.thread("two").await.id);
+    for place in [one, two] {
+        say_into(&world, place, "-5", "7", 1).await;
+        say_into(&world, place, "-5", "8", 1).await;
+    }
+    let (bot, integration) = (world.bot, world.integration);
+    let noted = world.store.note_move(bot, integration, "-1005", "-5").await;
+    noted.unwrap();
+    say_into(&world, one, "-1005", "8", 2).await;
+    let left = vec![world.sender("7")];
+    let news = ChatNews {
+        left,
+        decided: true,
+        ..news("-1005", 10)
+    };
+    tell(&world, news).await;
+    for place in [one, two] {
+        assert_eq!(participants(&world, place).await, set(["8"]));
+    }
 }
 
 /// What is told of a chat is on all its conversations, what is told of a topic on that alone; what was

@@ -58,8 +58,9 @@ fn came_and_went(event: &IncomingEvent) -> (Vec<String>, Vec<String>) {
     };
     assert_eq!(news.chat, chat(GROUP));
     assert_eq!(news.at, 1_790_000_000);
-    let joined = news.joined.iter().map(|user| user.id.clone());
-    (joined.collect(), news.left.clone())
+    let joined = news.joined.iter().map(|member| member.who.id.clone());
+    let left = news.left.iter().map(|user| user.id.clone());
+    (joined.collect(), left.collect())
 }
 
 fn ids<const N: usize>(ids: [&str; N]) -> Vec<String> {
@@ -98,7 +99,10 @@ fn a_service_message_tells_the_same_and_never_of_the_bot_itself() {
     let joined = event(&service(&both));
     assert_eq!(joined.kind, "message");
     assert_eq!(came_and_went(&joined), (ids(["501", "502"]), ids([])));
-    assert_eq!(joined.news.unwrap().joined[0].name.as_deref(), Some("P501"));
+    assert_eq!(
+        joined.news.unwrap().joined[0].who.name.as_deref(),
+        Some("P501")
+    );
     let left = event(&service(&json!({ "left_chat_member": person(501) })));
     assert_eq!(came_and_went(&left), (ids([]), ids(["501"])));
     for update in [
