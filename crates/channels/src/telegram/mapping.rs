@@ -218,10 +218,11 @@ fn leave_to_script(update: &mut Update) {
         UpdateContent::Event(event) => {
             event.about = None;
             event.tags = Tags::new();
-            if let Some(news) = &mut event.news {
+            event.news = event.news.take().and_then(|mut news| {
                 news.tags = Tags::new();
                 news.decided = true;
-            }
+                (!news.joined.is_empty() || !news.left.is_empty()).then_some(news)
+            });
         }
         UpdateContent::Unmapped(_) => {}
     }

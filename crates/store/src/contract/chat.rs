@@ -343,6 +343,7 @@ pub async fn who_joins_a_chat_whose_conversations_are_decided(factory: &dyn Fact
         panic!("three");
     };
     say_into(&world, one, "-5", "7", 1).await;
+    say_into(&world, two, "-5", "7", 1).await;
     for (into, at) in [(None, 20), (Some(two), 21), (Some(other), 19)] {
         let joined = vec![Joined {
             who: world.sender("10"),
@@ -358,12 +359,12 @@ pub async fn who_joins_a_chat_whose_conversations_are_decided(factory: &dyn Fact
         .await;
     }
     assert_eq!(participants(&world, one).await, set(["7"]));
-    assert_eq!(participants(&world, two).await, set(["10"]));
+    assert_eq!(participants(&world, two).await, set(["10", "7"]));
     assert_eq!(participants(&world, other).await, set([]));
     // A user that was decided on leaves as any.
     let known = world.person("10").await.id;
     let mut who = world.sender("whoever");
-    who.known = Some(known);
+    (who.known, who.tags) = (Some(known), tags([]));
     let left = vec![who];
     tell(
         &world,
@@ -373,7 +374,7 @@ pub async fn who_joins_a_chat_whose_conversations_are_decided(factory: &dyn Fact
         }),
     )
     .await;
-    assert_eq!(participants(&world, two).await, set([]));
+    assert_eq!(participants(&world, two).await, set(["7"]));
     // Nothing of another bot is decided on.
     let stranger = world.another_bot().await;
     let joined = vec![Joined {
@@ -394,7 +395,7 @@ pub async fn who_joins_a_chat_whose_conversations_are_decided(factory: &dyn Fact
         matches!(refused, switchboard_model::Error::ReferenceNotFound { .. }),
         "{refused}"
     );
-    assert_eq!(participants(&world, two).await, set([]));
+    assert_eq!(participants(&world, two).await, set(["7"]));
 }
 
 /// Of a decided conversation nobody says so: it has the old name until something is said in it.

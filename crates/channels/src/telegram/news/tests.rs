@@ -310,9 +310,9 @@ async fn a_press_under_a_message_that_is_no_longer_accessible_is_said_in_its_top
     );
 }
 
-/// What a script's conversations are, Telegram's chats do not say.
+/// What a script's conversations are, Telegram's chats do not say, but for who is in them.
 #[tokio::test]
-async fn what_is_told_of_a_chat_changes_no_conversation_of_a_script() {
+async fn what_is_told_of_a_chat_changes_no_tag_of_a_scripts_conversation() {
     let (bench, api) = (Bench::new().await, Api::start().await);
     let source = "const integration = { conversations: { async getOrCreateConversation(ctx) { \
                   return await ctx.bp.conversations.getById('one') ?? \
@@ -339,8 +339,16 @@ async fn what_is_told_of_a_chat_changes_no_conversation_of_a_script() {
                 assert_eq!(message.thread.defaults, Tags::new());
             }
             UpdateContent::Event(event) => {
-                assert_eq!((event.about, event.news), (None, None), "{raw}");
-                assert_eq!(event.tags, Tags::new());
+                assert_eq!((event.about, event.tags), (None, Tags::new()), "{raw}");
+                let Some(news) = event.news else {
+                    assert_ne!(event.kind, "chat_member");
+                    continue;
+                };
+                assert_eq!(event.kind, "chat_member");
+                assert_eq!((news.tags, news.decided), (Tags::new(), true));
+                assert_eq!(news.joined.len(), 1);
+                assert_eq!(news.joined[0].into, event.thread.unwrap().known);
+                assert!(news.joined[0].into.is_some());
             }
             UpdateContent::Unmapped(kept) => panic!("{raw}: {kept:?}"),
         }
