@@ -9,7 +9,7 @@
 //! What never happens here: a lock held in a wait, a try used up by one.
 //!
 //! It is kept in memory only: nothing is written for it. What a former process sent is not known after
-//! a restart, so all buckets are empty then but for what the next second gives.
+//! a restart, so all buckets are empty then.
 
 mod buckets;
 

@@ -38,11 +38,7 @@ pub(super) const ALL: Limit = Limit::new(Duration::from_nanos(33_333_334), 30);
 /// How long the window of [`ALL`] is.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-/// Where a former process may have sent, each first message waits so long. A bucket gives its first
-/// then, as if all before had just been taken; so a group, whose bucket is slower, gets less than one
-/// more than it would have.
-pub(super) const FIRST: Duration = Duration::from_secs(1);
-/// What the clock shows at the beginning, so that a bucket can be empty as of before it.
+/// What the clock shows at the beginning.
 pub(super) const START: Duration = Duration::from_mins(1);
 
 /// When so many chats in a row were told to wait, it is not about these chats.
@@ -236,7 +232,7 @@ impl Buckets {
         let Some(emptied) = &mut self.emptied else {
             return;
         };
-        if now > START + FIRST + GROUP.interval * GROUP.burst.get() {
+        if now > START + GROUP.interval * GROUP.burst.get() {
             // They would be full by now.
             self.emptied = None;
             return;
@@ -244,9 +240,10 @@ impl Buckets {
         if !emptied.insert(chat) {
             return;
         }
+        // As of the beginning, so that a bucket never holds more than it would have if there had been
+        // one process all along, however many there were.
+        self.ticks.set(START);
         let drain = |bucket: &Keyed, limit: Limit| {
-            self.ticks
-                .set((START + FIRST).saturating_sub(limit.interval));
             for _ in 0..limit.burst.get() {
                 // It is full until here, so each is there.
                 let _ = bucket.check_key(&chat);
@@ -257,7 +254,7 @@ impl Buckets {
             drain(&self.groups, GROUP);
         }
         let line = self.lines.entry(chat).or_default();
-        line.next = line.next.max(START + FIRST);
+        line.next = line.next.max(START + Limit::of(chat).interval);
     }
 
     /// `None`: what it needs is taken, all at once, so that nothing taken grows old in a wait.

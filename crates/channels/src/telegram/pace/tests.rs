@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use proptest::prelude::*;
 use switchboard_model::ids::Ulid;
 
-use super::buckets::{ALL, CHAT, FIRST, GROUP, Limit, SECOND};
+use super::buckets::{ALL, CHAT, GROUP, Limit, SECOND};
 use super::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -127,6 +127,7 @@ fn all_hold(sent: &[Sent]) {
         let times = times(sent, chat);
         holds(CHAT, &times);
         if chat < 0 {
+            holds(GROUP, &times);
             at_most(20, Duration::from_mins(1), &times);
         }
     }
@@ -175,35 +176,42 @@ proptest! {
     #[test]
     fn property_a_restart_is_no_way_round_the_limits(
         talks in prop::collection::vec((-3_i64..20, 1_usize..30, 1_u32..1500), 1..60),
-        lived in 0_u64..90_000,
+        lives in prop::collection::vec(prop_oneof![0_u64..12_000, 0_u64..90_000], 1..4),
     ) {
         let talks: Vec<_> = talks
             .into_iter()
             .map(|(chat, messages, pause)| Talk { chat, messages, pause: MILLISECOND * pause })
             .collect();
-        let lived = Duration::from_millis(lived);
-        let mut sent = run(&mut Buckets::new(), &talks, lived);
+        // Some live for seconds only, again and again.
+        let mut began = Duration::ZERO;
+        let mut sent = Vec::new();
+        for (number, lived) in lives.into_iter().map(Duration::from_millis).enumerate() {
+            let mut buckets = if number == 0 { Buckets::new() } else { Buckets::following() };
+            let later = run(&mut buckets, &talks, lived);
+            sent.extend(later.into_iter().map(|sent| Sent { time: sent.time + began, ..sent }));
+            began += lived;
+        }
         let later = run(&mut Buckets::following(), &talks, Duration::from_mins(5));
-        sent.extend(later.into_iter().map(|sent| Sent { time: sent.time + lived, ..sent }));
+        sent.extend(later.into_iter().map(|sent| Sent { time: sent.time + began, ..sent }));
         all_hold(&sent);
     }
 }
 
 #[test]
-fn the_first_answers_after_a_restart_wait_a_second_and_buckets_fill_from_then_on() {
-    for chat in [501, -1_002_100_000_001] {
+fn the_first_answers_after_a_restart_wait_and_buckets_fill_from_then_on() {
+    for (chat, limit) in [(501, CHAT), (-1_002_100_000_001, GROUP)] {
         let talk = Talk {
             chat,
             messages: 1,
             pause: MILLISECOND,
         };
         let sent = run(&mut Buckets::following(), &[talk], Duration::from_mins(1));
-        assert_eq!(sent[0].time, START + FIRST + MILLISECOND);
+        assert_eq!(sent[0].time, START + limit.interval + MILLISECOND);
         assert_eq!(sent[0].told, 1);
     }
     // Who comes when a bucket would be full again finds it full.
     let mut buckets = Buckets::following();
-    let later = START + FIRST + GROUP.interval * 4;
+    let later = START + GROUP.interval * 4;
     for number in 0..3 {
         assert_eq!(buckets.ask(later, -1, name(number)), None);
     }
@@ -367,4 +375,29 @@ async fn a_long_wait_is_handed_back_and_a_short_one_slept_by_a_bounded_number() 
     assert_eq!(pace.calling.load(Ordering::Relaxed), 1);
     drop(turn);
     assert_eq!(pace.calling.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_server_that_starts_again_and_again_lets_a_group_have_no_more() {
+    for lived in [1_100, 2_000, 4_100, 5_000, 9_000] {
+        let lived = Duration::from_millis(lived);
+        let talk = || Talk {
+            chat: -1,
+            messages: 100,
+            pause: MILLISECOND,
+        };
+        let mut sent = run(&mut Buckets::new(), &[talk()], lived);
+        for start in 1..=40 {
+            let later = run(&mut Buckets::following(), &[talk()], lived);
+            let begun = lived * start;
+            let at = |sent: Sent| Sent {
+                time: sent.time + begun,
+                ..sent
+            };
+            sent.extend(later.into_iter().map(at));
+        }
+        let times = times(&sent, -1);
+        holds(GROUP, &times);
+        at_most(20, Duration::from_mins(1), &times);
+    }
 }
