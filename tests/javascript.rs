@@ -549,7 +549,7 @@ async fn a_call_is_given_a_sender_and_an_update() {
         (["--sender", "501"], 2, "--sender: expected a JSON object"),
         (["--sender", "{"], 2, "--sender: expected JSON"),
         (["--sender", "{}"], 1, "sender"),
-        (["--update", "nowhere.json"], 2, "nowhere.json"),
+        (["--update", "nowhere.json"], 3, "nowhere.json"),
     ] {
         let refused = called(&more).await;
         assert_eq!(refused.code, Some(code), "{refused:#?}");
