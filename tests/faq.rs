@@ -151,6 +151,6 @@ async fn a_file_is_checked_and_its_points_are_shown_without_a_server() {
     let german = check(&shop(), &["--ask", "versand", "--language", "de"]).await;
     assert!(german.ok().contains("delivery_time"), "{german:?}");
     assert_eq!(check(&shop(), &["--language", "fr"]).await.code, Some(3));
-    assert_eq!(check(Path::new("missing.toml"), &[]).await.code, Some(2));
+    assert_eq!(check(Path::new("missing.toml"), &[]).await.code, Some(3));
     assert!(!folder.path().join("data").exists());
 }
