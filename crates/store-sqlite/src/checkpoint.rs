@@ -1,10 +1,12 @@
-//! Checkpoints: a thread of their own copies the log into the database while the writer goes on,
-//! and then the writer copies the little that has come meanwhile and starts the log anew.
+//! Checkpoints: a thread of their own copies the log into the database and syncs that, while the
+//! writer goes on, until little has come meanwhile; then the writer copies this little and starts the
+//! log anew.
 //!
 //! The second part is the writer's because a busy writer takes the lock again before any other
 //! connection can have it: a checkpoint that waits for it from outside never ends, and the log
 //! grows for ever.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -17,6 +19,10 @@ use crate::{Shared, thread};
 
 /// Pages in the log from which it is worth copying.
 const WORTHWHILE: i64 = 10_000;
+/// So few pages are left to the writer, who would wait for the disk with more.
+const LITTLE: i64 = 500;
+/// How often the thread goes over the log before it leaves the rest to the writer all the same.
+const PASSES: usize = 2;
 /// Pages in the log from which its file is cut, not only used again.
 pub(crate) const LARGE: i64 = 65_536;
 /// How long the writer waits for readers that still look at the log's old pages.
@@ -44,8 +50,9 @@ impl Checkpointer {
         let (wake, woken) = sync_channel(1);
         let copied = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&copied);
+        let database = shared.files.database()?;
         let thread = thread::spawn(shared, "sqlite-checkpoint", move |shared| {
-            run(shared, connection, &woken, &done);
+            run(shared, connection, &database, &woken, &done);
         })?;
         Ok(Self {
             wake,
@@ -79,7 +86,7 @@ impl Checkpointer {
             }
         };
         patience(FOR_READERS);
-        let busy = checkpoint(writer, how);
+        let busy = checkpoint(writer, how).is_none();
         patience(PATIENCE);
         // With a reader in the way, trying at each commit would only slow each down.
         self.threshold = if busy { pages + WORTHWHILE } else { WORTHWHILE };
@@ -94,10 +101,16 @@ impl Checkpointer {
     }
 }
 
-fn run(shared: &Shared, connection: Connection, woken: &Receiver<()>, copied: &AtomicBool) {
+fn run(
+    shared: &Shared,
+    connection: Connection,
+    database: &File,
+    woken: &Receiver<()>,
+    copied: &AtomicBool,
+) {
     while woken.recv().is_ok() {
         if !shared.is_poisoned() {
-            checkpoint(&connection, PASSIVE);
+            copy(&connection, database);
             copied.store(true, Ordering::Release);
         }
     }
@@ -109,14 +122,34 @@ fn run(shared: &Shared, connection: Connection, woken: &Receiver<()>, copied: &A
     }
 }
 
-/// Tells whether something was in the way.
-fn checkpoint(connection: &Connection, sql: &str) -> bool {
-    let busy = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    busy.map_or_else(
-        |error| {
-            tracing::warn!(%error, "a checkpoint failed; the next one tries again");
-            true
-        },
-        |busy| busy != 0,
-    )
+/// Copies the log while more is written to it.
+fn copy(connection: &Connection, database: &File) {
+    let mut before = 0;
+    for _ in 0..PASSES {
+        let Some(copied) = checkpoint(connection, PASSIVE) else {
+            return;
+        };
+        // SQLite syncs the database only with the last page of the log, which a busy writer never lets
+        // it reach: all that was copied would be left for the writer to wait for.
+        if let Err(error) = database.sync_data() {
+            tracing::warn!(%error, "the database cannot be synced; the next checkpoint tries again");
+            return;
+        }
+        if copied - before < LITTLE {
+            return;
+        }
+        before = copied;
+    }
+}
+
+/// Tells how many pages of the log are in the database now; none if something was in the way.
+fn checkpoint(connection: &Connection, sql: &str) -> Option<i64> {
+    let done = connection.query_row(sql, [], |row| {
+        let (busy, copied): (i64, i64) = (row.get(0)?, row.get(2)?);
+        Ok((busy == 0).then_some(copied))
+    });
+    done.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+        None
+    })
 }

@@ -4,6 +4,8 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::ErrorKind;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use switchboard_model::{Error, Result};
@@ -31,18 +33,13 @@ impl Files {
 
     /// The log, to be synced.
     pub(crate) fn log(&self) -> std::io::Result<File> {
-        let Some((path, opened)) = self.0.last() else {
-            return Err(std::io::ErrorKind::NotFound.into());
-        };
-        // Where a handle that only reads cannot sync.
-        let file = File::options().write(true).open(path)?;
-        if identify(path)? == *opened {
-            Ok(file)
-        } else {
-            Err(std::io::Error::other(
-                "the log was replaced while it was opened",
-            ))
-        }
+        open(self.0.last())
+    }
+
+    /// The database, to be synced. It is never closed: that would take from SQLite the locks that it
+    /// has on the file (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+    pub(crate) fn database(&self) -> std::io::Result<ManuallyDrop<File>> {
+        open(self.0.first()).map(ManuallyDrop::new)
     }
 
     /// Whether they are all still there.
@@ -51,7 +48,7 @@ impl Files {
             let what = match identify(path) {
                 Ok(now) if now == *opened => continue,
                 Ok(_) => "was replaced by another file".to_owned(),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
                     "was deleted or moved away".to_owned()
                 }
                 Err(error) => format!("cannot be found ({error})"),
@@ -66,6 +63,19 @@ impl Files {
         }
         Ok(())
     }
+}
+
+fn open(file: Option<&(PathBuf, Option<Id>)>) -> std::io::Result<File> {
+    let Some((path, opened)) = file else {
+        return Err(ErrorKind::NotFound.into());
+    };
+    if identify(path)? != *opened {
+        return Err(std::io::Error::other(
+            "the file is another than a moment ago",
+        ));
+    }
+    // For writing: elsewhere a handle that only reads cannot sync.
+    File::options().write(true).open(path)
 }
 
 #[cfg(unix)]
