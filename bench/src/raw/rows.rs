@@ -3,6 +3,7 @@
 
 use ring::digest::{Context, SHA256};
 use switchboard_engine::keys;
+use switchboard_store::{Key, Once};
 
 use crate::update;
 
@@ -70,7 +71,21 @@ pub(super) fn once(integration: [u8; 16], thread: u64, number: u64) -> [u8; 16] 
     let mut context = Context::new(&SHA256);
     context.update(&integration);
     context.update(&key.0);
-    first(context)
+    numbered(number, first(context))
+}
+
+/// A digest behind the number of what it stands for, as the store keeps it.
+pub(super) fn numbered(number: u64, digest: [u8; 16]) -> [u8; 16] {
+    let once = Once {
+        key: Key(digest),
+        number: Some(number),
+    };
+    let mut kept = [0; 16];
+    let bytes = once.place().into_iter().flatten().chain(digest);
+    for (to, from) in kept.iter_mut().zip(bytes) {
+        *to = from;
+    }
+    kept
 }
 
 fn first<const N: usize>(context: Context) -> [u8; N] {

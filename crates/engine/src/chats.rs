@@ -3,7 +3,7 @@
 use switchboard_model::{Conversation, ConversationId, Integration, MessageId, Result, Tags};
 use switchboard_store::{About, Chat, ChatNews, Joined};
 
-use crate::inbound::{ID_TAG, fit, identity, once_key};
+use crate::inbound::{ID_TAG, fit, identity, once};
 use crate::{Engine, ExternalUser, View};
 
 /// An external chat, which may be several threads: itself, and its topics.
@@ -105,7 +105,7 @@ impl Engine {
 /// A message that is named without its conversation, as the store looks for it.
 pub(crate) fn about(view: &View, message: ExternalMessage) -> Result<About> {
     Ok(About {
-        once: once_key(&message.once),
+        once: once(&message.once),
         chat: chat(view, message.chat)?,
         message: (view.stored_name(ID_TAG), message.id),
     })

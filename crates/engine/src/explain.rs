@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use switchboard_model::{ConversationId, Integration, MessageId, Result, Tags, UserId};
-use switchboard_store::{About, InboundContent, Key, Place, Sender, Taken, Thread};
+use switchboard_store::{About, InboundContent, Once, Place, Sender, Taken, Thread};
 
 use crate::inbound::ID_TAG;
 use crate::{Engine, Update, UpdateContent, View};
@@ -91,7 +91,7 @@ impl Engine {
     async fn concerned(
         &self,
         integration: &Integration,
-        edit: Option<Key>,
+        edit: Option<Once>,
         about: Option<About>,
     ) -> Result<Option<(MessageId, ConversationId)>> {
         let (bot, id) = (integration.bot, integration.id);

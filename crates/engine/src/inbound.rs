@@ -2,7 +2,7 @@
 
 use switchboard_model::{ConversationId, Error, Integration, Json, Result, Tags, UserId};
 use switchboard_store::{
-    Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, Ingested, Key,
+    Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, Ingested, Once,
     PollPosition, Sender, Thread, UnmappedUpdate,
 };
 
@@ -16,7 +16,8 @@ pub const ID_TAG: &str = "id";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
     /// What it is recognised by when it comes again: parts that together name it within its
-    /// integration, such as `["message", chat, message id]`. Empty: it is stored each time.
+    /// integration, such as `["message", chat, message id]`. Empty: it is stored each time. If the last
+    /// is a number that rises from one to the next, taking them costs less.
     pub once: Vec<String>,
     /// What it brings.
     pub content: UpdateContent,
@@ -180,7 +181,7 @@ impl Engine {
                     .transpose()?,
                 edit: event.edit.and_then(|edit| {
                     Some(InboundEdit {
-                        once: once_key(&edit.once)?,
+                        once: once(&edit.once)?,
                         at: edit.at,
                         kind: edit.kind,
                         payload: edit.payload,
@@ -201,7 +202,7 @@ impl Engine {
             })),
         };
         Ok(Inbound {
-            once: once_key(&update.once),
+            once: once(&update.once),
             event: self.new_event_id(),
             delivery: self.new_delivery_id(),
             content,
@@ -272,7 +273,7 @@ fn decided(view: &View, tags: Tags) -> Tags {
 impl Engine {
     /// Whether an update was taken before: it would be a duplicate.
     pub async fn is_taken(&self, integration: &Integration, update: &Update) -> Result<bool> {
-        let Some(once) = once_key(&update.once) else {
+        let Some(once) = once(&update.once) else {
             return Ok(false);
         };
         let (bot, id) = (integration.bot, integration.id);
@@ -281,8 +282,12 @@ impl Engine {
 }
 
 /// Within its integration: the store tells integrations apart.
-pub(crate) fn once_key(parts: &[String]) -> Option<Key> {
-    (!parts.is_empty()).then(|| keys::key(parts.iter().map(String::as_bytes)))
+pub(crate) fn once(parts: &[String]) -> Option<Once> {
+    let last = parts.last()?;
+    Some(Once {
+        key: keys::key(parts.iter().map(String::as_bytes)),
+        number: last.parse().ok(),
+    })
 }
 
 pub(crate) fn fit(tags: Tags) -> Tags {

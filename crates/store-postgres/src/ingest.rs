@@ -12,7 +12,7 @@ use switchboard_model::{
 };
 use switchboard_store::{
     About, Batch, Inbound, InboundContent, InboundEvent, InboundMessage, IngestStore, Ingested,
-    Key, NewUser, PollPosition, Sender, Taken, Thread,
+    NewUser, Once, PollPosition, Sender, Taken, Thread,
 };
 use tokio_postgres::Row;
 
@@ -333,7 +333,7 @@ async fn find_taken(
     connection: &Connection,
     bot: BotId,
     integration: IntegrationId,
-    once: Key,
+    once: Once,
 ) -> Done<Option<Taken>> {
     if rows::integration(connection, bot, integration)
         .await?
@@ -376,13 +376,17 @@ fn places(row: &Row) -> Done<Taken> {
     })
 }
 
-/// A key as it is stored: two integrations never share one, whatever their channels make of it.
-fn scoped(integration: IntegrationId, key: Key) -> [u8; 16] {
+/// A key as it is stored: two integrations never share one, whatever their channels make of it. What
+/// its channel numbers is stored behind the number.
+fn scoped(integration: IntegrationId, once: Once) -> [u8; 16] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(&integration.to_bytes());
-    context.update(&key.0);
+    context.update(&once.key.0);
+    let digest = context.finish();
+    let place = once.place();
+    let bytes = place.iter().flatten().chain(digest.as_ref());
     let mut first = [0; 16];
-    for (to, from) in first.iter_mut().zip(context.finish().as_ref()) {
+    for (to, from) in first.iter_mut().zip(bytes) {
         *to = *from;
     }
     first
@@ -414,7 +418,7 @@ impl IngestStore for PostgresStore {
         &self,
         bot: BotId,
         integration: IntegrationId,
-        once: Key,
+        once: Once,
     ) -> Result<Option<Taken>> {
         self.read((bot, integration, once), |connection, keys| {
             Box::pin(find_taken(connection, keys.0, keys.1, keys.2))

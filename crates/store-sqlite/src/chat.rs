@@ -11,7 +11,7 @@ use switchboard_store::{About, Chat, ChatNews, Sender, parts_of};
 
 use crate::conversation::{self, Scope};
 use crate::failure::Done;
-use crate::ingest::{Intake, scoped};
+use crate::ingest::Intake;
 use crate::rows::{self, ConversationRow, Numbered};
 use crate::tags::{CONVERSATIONS, digest, without_identity};
 use crate::writer::Tx;
@@ -98,7 +98,7 @@ pub(crate) fn find_message(
     about: &About,
 ) -> Done<Option<(Numbered<Message>, ConversationRow)>> {
     if let Some(once) = about.once
-        && let Some(message) = message::by_once(connection, scoped(integration, once))?
+        && let Some(message) = message::brought(connection, integration, once)?
     {
         let id = message::conversation_of(connection, message.id)?;
         let row = conversation::by_number(connection, id)?;

@@ -15,6 +15,7 @@ use switchboard_model::{Json, Tags, Timestamp};
 use switchboard_store::InboundEdit;
 
 use crate::failure::{Done, Failure};
+use crate::once::Stored;
 use crate::writer::Tx;
 use crate::{message, rows, version};
 
@@ -45,14 +46,14 @@ struct Early {
 }
 
 /// Whether all that is known by this key are edits of what has not come yet.
-pub(crate) fn waits(connection: &Connection, once: [u8; 16]) -> Done<bool> {
+pub(crate) fn waits(connection: &Connection, once: Stored) -> Done<bool> {
     Ok(rows::value(connection, WAITS, [once])? == Some(true))
 }
 
 /// Lets an edit wait for its message, unless that came and is gone.
 pub(crate) fn remember(
     connection: &Connection,
-    once: [u8; 16],
+    once: Stored,
     edit: &InboundEdit,
     now: Timestamp,
 ) -> Done<()> {
@@ -75,7 +76,7 @@ pub(crate) fn remember(
     Ok(())
 }
 
-fn waiting(connection: &Connection, once: [u8; 16]) -> Done<Vec<Early>> {
+fn waiting(connection: &Connection, once: Stored) -> Done<Vec<Early>> {
     let found = rows::one(connection, EDITS, [once], |row| {
         rows::read_json(0, &row.get::<_, String>(0)?)
     })?;
@@ -83,7 +84,7 @@ fn waiting(connection: &Connection, once: [u8; 16]) -> Done<Vec<Early>> {
 }
 
 /// Applies what waits for a message, if that is what has come.
-pub(crate) fn apply(tx: &mut Tx<'_>, once: [u8; 16], now: Timestamp) -> Done<()> {
+pub(crate) fn apply(tx: &mut Tx<'_>, once: Stored, now: Timestamp) -> Done<()> {
     let mut waiting = waiting(tx.connection, once)?.into_iter().peekable();
     if waiting.peek().is_none() || message::by_once(tx.connection, once)?.is_none() {
         return Ok(());
@@ -91,7 +92,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, once: [u8; 16], now: Timestamp) -> Done<()>
     rows::execute(tx.connection, FORGET, [once])?;
     for early in waiting {
         let edit = InboundEdit {
-            once: switchboard_store::Key(once),
+            once: switchboard_store::Key(once).into(),
             at: early.at,
             kind: early.kind,
             payload: early.payload,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ring::digest;
 use rusqlite::{Connection, Row, params};
 use switchboard_model::{
     BotId, Conversation, ConversationId, Direction, Error, EventId, IntegrationId, Json, Kind,
@@ -11,10 +10,11 @@ use switchboard_model::{
 };
 use switchboard_store::{
     About, Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
-    Ingested, Key, NewUser, Occupied, PollPosition, Rekey, Sender, Taken, Thread, UnmappedUpdate,
+    Ingested, NewUser, Occupied, Once, PollPosition, Rekey, Sender, Taken, Thread, UnmappedUpdate,
 };
 
 use crate::failure::Done;
+use crate::once::{self, Stored};
 use crate::rows::{self, ConversationRow, Home, Numbered};
 use crate::tags::{Surplus, fitting};
 use crate::user::Speaker;
@@ -122,11 +122,14 @@ impl<'a> Intake<'a> {
 
 impl Intake<'_> {
     fn take(&self, tx: &mut Tx<'_>, item: &Inbound) -> Done<Ingested> {
-        let once = item.once.map(|key| scoped(self.batch.integration, key));
-        let Some(once) = once else {
+        let Some(told) = item.once else {
             return self.place(tx, item, None);
         };
+        let once = once::stored(self.batch.integration, told);
         if rows::value(tx.connection, SEEN, [once])? != Some(true) {
+            if self.has_earlier(tx, told)? {
+                return Ok(Ingested::Duplicate);
+            }
             return self.place(tx, item, Some(once));
         }
         if !early::waits(tx.connection, once)? {
@@ -135,12 +138,23 @@ impl Intake<'_> {
         self.place_and_edit(tx, item, Some(once))
     }
 
+    /// Whether an earlier version has taken it.
+    fn has_earlier(&self, tx: &Tx<'_>, told: Once) -> Done<bool> {
+        if self.batch.now.as_millis() >= tx.asks_for_digests_until {
+            return Ok(false);
+        }
+        let Some(earlier) = once::earlier(self.batch.integration, told) else {
+            return Ok(false);
+        };
+        Ok(rows::value(tx.connection, SEEN, [earlier])? == Some(true))
+    }
+
     /// Stores what is new, as it was edited before it came.
     pub(crate) fn place_and_edit(
         &self,
         tx: &mut Tx<'_>,
         item: &Inbound,
-        once: Option<[u8; 16]>,
+        once: Option<Stored>,
     ) -> Done<Ingested> {
         let taken = self.place(tx, item, once)?;
         if let Some(once) = once {
@@ -150,7 +164,7 @@ impl Intake<'_> {
     }
 
     /// Stores what is new, under what recognises it.
-    fn place(&self, tx: &mut Tx<'_>, item: &Inbound, once: Option<[u8; 16]>) -> Done<Ingested> {
+    fn place(&self, tx: &mut Tx<'_>, item: &Inbound, once: Option<Stored>) -> Done<Ingested> {
         match &item.content {
             InboundContent::Message(new) => self.message(tx, item, new, once),
             InboundContent::Event(new) => self.event(tx, item, new, once),
@@ -164,7 +178,7 @@ impl Intake<'_> {
         item: &Inbound,
         kind: &'d str,
         payload: &'d Json,
-        once: Option<[u8; 16]>,
+        once: Option<Stored>,
     ) -> event::Draft<'d> {
         event::Draft {
             id: item.event,
@@ -188,7 +202,7 @@ impl Intake<'_> {
         tx: &mut Tx<'_>,
         item: &Inbound,
         new: &UnmappedUpdate,
-        once: Option<[u8; 16]>,
+        once: Option<Stored>,
     ) -> Done<Ingested> {
         let event = event::insert(tx, &self.draft(item, &new.kind, &new.payload, once))?;
         unmapped::wait(
@@ -208,7 +222,7 @@ impl Intake<'_> {
         tx: &mut Tx<'_>,
         item: &Inbound,
         new: &InboundMessage,
-        once: Option<[u8; 16]>,
+        once: Option<Stored>,
     ) -> Done<Ingested> {
         let now = self.batch.now;
         let thread = &new.thread;
@@ -246,7 +260,7 @@ impl Intake<'_> {
         tx: &mut Tx<'_>,
         item: &Inbound,
         new: &InboundEvent,
-        once: Option<[u8; 16]>,
+        once: Option<Stored>,
     ) -> Done<Ingested> {
         let mut conversation = self.place_of(tx, new)?;
         let user = match &new.sender {
@@ -313,7 +327,7 @@ impl Intake<'_> {
             }
         }
         if let Some(edit) = &new.edit {
-            let once = scoped(integration, edit.once);
+            let once = once::stored(integration, edit.once);
             early::remember(tx.connection, once, edit, self.batch.now)?;
         }
         Ok(None)
@@ -346,8 +360,8 @@ impl Intake<'_> {
 
     /// Changes a message; tells which, if it is there.
     fn edit(&self, tx: &mut Tx<'_>, edit: &InboundEdit) -> Done<Option<i64>> {
-        let once = scoped(self.batch.integration, edit.once);
-        let Some(message) = message::by_once(tx.connection, once)? else {
+        let brought = message::brought(tx.connection, self.batch.integration, edit.once)?;
+        let Some(message) = brought else {
             return Ok(None);
         };
         let id = message.id;
@@ -458,12 +472,19 @@ fn find_taken(
     connection: &Connection,
     bot: BotId,
     integration: IntegrationId,
-    once: Key,
+    told: Once,
 ) -> Done<Option<Taken>> {
     if rows::integration(connection, bot, integration)?.is_none() {
         return Ok(None);
     }
-    let once = scoped(integration, once);
+    let found = taken_as(connection, once::stored(integration, told))?;
+    match once::earlier(integration, told) {
+        Some(earlier) if found.is_none() => taken_as(connection, earlier),
+        _ => Ok(found),
+    }
+}
+
+fn taken_as(connection: &Connection, once: Stored) -> Done<Option<Taken>> {
     let message = rows::one(connection, TAKEN_MESSAGE, [once], |row| {
         Ok(Taken {
             message: Some(MessageId::from_bytes(row.get(0)?)),
@@ -493,18 +514,6 @@ fn places(row: &Row<'_>) -> rusqlite::Result<Taken> {
         user: user.map(UserId::from_bytes),
         ..Taken::default()
     })
-}
-
-/// A key as it is stored: two integrations never share one, whatever their channels make of it.
-pub(crate) fn scoped(integration: IntegrationId, key: Key) -> [u8; 16] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&integration.to_bytes());
-    context.update(&key.0);
-    let mut first = [0; 16];
-    for (to, from) in first.iter_mut().zip(context.finish().as_ref()) {
-        *to = *from;
-    }
-    first
 }
 
 fn write_position(
@@ -537,7 +546,7 @@ impl IngestStore for SqliteStore {
         &self,
         bot: BotId,
         integration: IntegrationId,
-        once: Key,
+        once: Once,
     ) -> Result<Option<Taken>> {
         self.read(|connection| find_taken(connection, bot, integration, once))
             .await

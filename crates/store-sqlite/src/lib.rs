@@ -29,6 +29,7 @@ mod mark;
 mod message;
 mod message_tag;
 mod moved;
+mod once;
 mod outbox;
 mod participant;
 mod query;
@@ -126,6 +127,8 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Snapshots,
     pub(crate) durable: Durable,
     pub(crate) changes: broadcast::Sender<Change>,
+    /// See [`once::asks_until`].
+    pub(crate) asks_for_digests_until: i64,
     closed: AtomicBool,
     poisoned: watch::Sender<bool>,
     commits: AtomicU64,
@@ -190,6 +193,7 @@ impl SqliteStore {
             snapshots: Snapshots::default(),
             durable: Durable::default(),
             changes: broadcast::Sender::new(options.changes.max(1)),
+            asks_for_digests_until: once::asks_until(&writer).map_err(Failure::into_error)?,
             closed: AtomicBool::new(false),
             poisoned: watch::Sender::new(false),
             commits: AtomicU64::new(0),

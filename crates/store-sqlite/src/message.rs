@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use switchboard_model::{
-    BotId, ConversationId, DeliveryId, DeliveryReport, DeliveryStatus, Direction, Error, Json,
-    Kind, Message, MessageId, Result, Tags, Timestamp,
+    BotId, ConversationId, DeliveryId, DeliveryReport, DeliveryStatus, Direction, Error,
+    IntegrationId, Json, Kind, Message, MessageId, Result, Tags, Timestamp,
 };
 use switchboard_store::{
     Cursor, Discriminate, Found, Idempotency, MessageFilter, MessageStore, MessageUpdate,
-    MessageVersion, Page, PageRequest, PostMessage, Posted, SortOrder, TagKind,
+    MessageVersion, Once, Page, PageRequest, PostMessage, Posted, SortOrder, TagKind,
 };
 
 use crate::failure::Done;
 use crate::mark::Mark;
+use crate::once::{self, Stored};
 use crate::outbox::{self, Enqueue};
 use crate::query::{self, Query, Walk};
 use crate::rows::{self, ConversationRow, Numbered};
@@ -70,7 +71,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) payload: &'a Json,
     pub(crate) tags: &'a Tags,
     pub(crate) synthetic: bool,
-    pub(crate) once: Option<[u8; 16]>,
+    pub(crate) once: Option<Stored>,
     /// Whether its tags wait for others to enter the index with. Who makes messages by their tags
     /// looks for each before, and must find them there.
     pub(crate) waits: bool,
@@ -101,8 +102,21 @@ pub(crate) fn stored(connection: &Connection, id: i64) -> Done<Message> {
 }
 
 /// The message that a channel's update brought, unless it is deleted.
-pub(crate) fn by_once(connection: &Connection, once: [u8; 16]) -> Done<Option<Numbered<Message>>> {
+pub(crate) fn by_once(connection: &Connection, once: Stored) -> Done<Option<Numbered<Message>>> {
     rows::one(connection, BY_ONCE, [once], rows::message)
+}
+
+/// The same by what its channel says of it, also if an earlier version has stored it.
+pub(crate) fn brought(
+    connection: &Connection,
+    integration: IntegrationId,
+    told: Once,
+) -> Done<Option<Numbered<Message>>> {
+    let found = by_once(connection, once::stored(integration, told))?;
+    match once::earlier(integration, told) {
+        Some(earlier) if found.is_none() => by_once(connection, earlier),
+        _ => Ok(found),
+    }
 }
 
 /// Stores a message at the next place of its conversation; its author takes part.

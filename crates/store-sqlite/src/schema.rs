@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0016_settled.sql"),
     include_str!("migrations/0017_dismissed.sql"),
     include_str!("migrations/0018_early_edits.sql"),
+    include_str!("migrations/0019_numbered_once.sql"),
 ];
 
 /// Marks a database as Switchboard's: `Swbd`.

@@ -6,6 +6,7 @@ mod events;
 mod files;
 mod identity;
 mod message_tags;
+mod once;
 mod outbox;
 mod size;
 mod snapshots;

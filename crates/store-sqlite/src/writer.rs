@@ -31,6 +31,8 @@ const BATCH: usize = 256;
 pub(crate) struct Tx<'a> {
     /// The connection, inside the transaction.
     pub(crate) connection: &'a Connection,
+    /// See [`once::asks_until`](crate::once::asks_until).
+    pub(crate) asks_for_digests_until: i64,
     changes: Vec<Change>,
     access: bool,
     /// What was found in this transaction, and so cannot change but by its own commands.
@@ -38,9 +40,10 @@ pub(crate) struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
-    fn new(connection: &'a Connection) -> Self {
+    fn new(shared: &Shared, connection: &'a Connection) -> Self {
         Self {
             connection,
+            asks_for_digests_until: shared.asks_for_digests_until,
             changes: Vec::new(),
             access: false,
             homes: HashMap::new(),

@@ -2,7 +2,7 @@
 
 use switchboard_model::{ConversationId, Tags};
 
-use crate::{Key, Sender};
+use crate::{Once, Sender};
 
 /// A chat of a channel, which may be several conversations: one for itself, and one for each of its
 /// topics.
@@ -22,7 +22,7 @@ pub struct Chat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     /// What it was recognised by when it came, should it have come in.
-    pub once: Option<Key>,
+    pub once: Option<Once>,
     /// Its chat.
     pub chat: Chat,
     /// The tag that it has in its chat, name and value, should it have gone out. One that left in

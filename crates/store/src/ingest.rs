@@ -6,7 +6,7 @@ use switchboard_model::{
     Result, Tags, Timestamp, UserId,
 };
 
-use crate::{About, ChatNews, Key, UnmappedUpdate};
+use crate::{About, ChatNews, Once, UnmappedUpdate};
 
 /// Some external updates in the order of their arrival, taken together.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct PollPosition {
 #[derive(Debug, Clone)]
 pub struct Inbound {
     /// What it is recognised by when it comes again; without, it is stored each time.
-    pub once: Option<Key>,
+    pub once: Option<Once>,
     /// The id of its event, should it be new; what announces a message has the message's.
     pub event: EventId,
     /// The id of the event's delivery.
@@ -139,7 +139,7 @@ pub struct InboundEvent {
 #[derive(Debug, Clone)]
 pub struct InboundEdit {
     /// What it was recognised by when it came.
-    pub once: Key,
+    pub once: Once,
     /// When, in seconds since 1970: of two edits the later one stays, whichever comes first. What
     /// has no date changes it in any case.
     pub at: Option<i64>,
@@ -207,7 +207,7 @@ pub trait IngestStore {
         &self,
         bot: BotId,
         integration: IntegrationId,
-        once: Key,
+        once: Once,
     ) -> Result<Option<Taken>>;
 
     /// A message by what its channel calls it, and its conversation.

@@ -76,6 +76,32 @@ pub use workflow::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(pub [u8; 16]);
 
+/// What an update is recognised by when it comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Once {
+    /// Stands for all that names it within its integration, its number too.
+    pub key: Key,
+    /// Its number, where a channel numbers what it brings. What follows each other is then kept side by
+    /// side, and shares its pages; what is scattered has each its own.
+    pub number: Option<u64>,
+}
+
+impl Once {
+    /// Its first bytes as they are stored: of what is numbered, the leading 48 bits of the number.
+    pub fn place(self) -> Option<[u8; 6]> {
+        let number = self.number?;
+        let beyond = (u64::BITS - number.leading_zeros()).saturating_sub(48);
+        let [_, _, place @ ..] = (number >> beyond).to_be_bytes();
+        Some(place)
+    }
+}
+
+impl From<Key> for Once {
+    fn from(key: Key) -> Self {
+        Self { key, number: None }
+    }
+}
+
 /// The answer of a get-or-create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<T> {

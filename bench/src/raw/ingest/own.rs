@@ -20,7 +20,8 @@ const CONVERSATION: &str = concat!(
     WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= 0 AND c.integration = ?3
         AND c.channel = 'channel' AND c.deleted_at IS NULL ORDER BY t.item LIMIT 1"
 );
-const USER: &str = "SELECT u.id, u.public, u.tags, u.name, u.created_at, u.updated_at
+const USER: &str = "SELECT u.id, u.public, u.tags, u.name, u.created_at, u.updated_at,
+        EXISTS (SELECT 1 FROM participant p WHERE p.conversation = ?4 AND p.user = u.id)
     FROM user_tag t CROSS JOIN user u ON u.id = t.item
     WHERE t.scope = ?1 AND t.pair = ?2 AND t.item >= 0 AND u.integration IS ?3
         AND u.deleted_at IS NULL ORDER BY t.item LIMIT 1";
@@ -47,7 +48,6 @@ const WAITING: &str = "SELECT m.id, m.tags FROM conversation c
     WHERE c.id = ?1 ORDER BY m.seq";
 const SETTLED: &str = "UPDATE conversation
     SET message_count = message_count + ?2 - settled, settled = ?2 WHERE id = ?1";
-const PARTICIPANT: &str = "SELECT 1 FROM participant WHERE conversation = ?1 AND user = ?2";
 pub(in crate::raw) const JOIN: &str =
     "INSERT INTO participant (conversation, user) VALUES (?1, ?2)";
 const DELIVERY: &str = "INSERT INTO delivery
@@ -67,7 +67,6 @@ pub(super) struct Statements<'a> {
     message_tag: Statement<'a>,
     waiting: Statement<'a>,
     settled: Statement<'a>,
-    participant: Statement<'a>,
     delivery: Statement<'a>,
 }
 
@@ -85,7 +84,6 @@ impl<'a> Statements<'a> {
             message_tag: connection.prepare(MESSAGE_TAG)?,
             waiting: connection.prepare(WAITING)?,
             settled: connection.prepare(SETTLED)?,
-            participant: connection.prepare(PARTICIPANT)?,
             delivery: connection.prepare(DELIVERY)?,
         })
     }
@@ -133,12 +131,18 @@ impl<'a> Statements<'a> {
         Ok(())
     }
 
-    fn user(&mut self, numbers: &mut Numbers, word: Word) -> Result<i64> {
-        let keys = [self.bot, word.identity, self.integration];
+    /// Tells whether it takes part in the conversation, too.
+    fn user(
+        &mut self,
+        numbers: &mut Numbers,
+        word: Word,
+        conversation: i64,
+    ) -> Result<(i64, bool)> {
+        let keys = [self.bot, word.identity, self.integration, conversation];
         let found = self.user.query_row(keys, |row| {
             let _tags = row.get_ref(2)?.as_str()?;
             let _name = row.get_ref(3)?.as_str()?;
-            row.get(0)
+            Ok((row.get(0)?, row.get(6)?))
         });
         if let Some(found) = found.optional()? {
             return Ok(found);
@@ -159,17 +163,17 @@ impl<'a> Statements<'a> {
         for pair in rows::digests(&tags) {
             tag.execute([self.bot, pair, id])?;
         }
-        Ok(id)
+        Ok((id, false))
     }
 }
 
 impl Take for Statements<'_> {
     fn take(&mut self, numbers: &mut Numbers, word: Word) -> Result<()> {
-        let once = numbers.key();
+        let once = rows::numbered(word.number, numbers.key());
         let seen: bool = self.seen.query_row([once], |row| row.get(0))?;
         debug_assert!(!seen, "keys are scattered numbers, each used once");
         let (conversation, seq) = self.conversation(numbers, word)?;
-        let user = self.user(numbers, word)?;
+        let (user, takes_part) = self.user(numbers, word, conversation)?;
         let tags = rows::text(&rows::message(word.thread, word.number, DATE));
         let message = self.message.insert(params![
             numbers.id(),
@@ -185,11 +189,7 @@ impl Take for Statements<'_> {
         if self.without != Some(Part::Tags) && (seq + conversation) % TAIL == 0 {
             self.settle(numbers, conversation, seq)?;
         }
-        let known: Option<i64> = self
-            .participant
-            .query_row([conversation, user], |row| row.get(0))
-            .optional()?;
-        if known.is_none() {
+        if !takes_part {
             self.connection.execute(JOIN, [conversation, user])?;
         }
         if self.without == Some(Part::Delivery) {

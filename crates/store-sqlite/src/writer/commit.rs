@@ -77,7 +77,7 @@ fn run<'a>(
     one: impl Fn(&mut Tx<'_>, &mut dyn Job) -> Result<Left, Error>,
 ) -> Result<(Tx<'a>, Left), Error> {
     execute(connection, BEGIN).map_err(lost)?;
-    let mut tx = Tx::new(connection);
+    let mut tx = Tx::new(shared, connection);
     for job in jobs {
         match one(&mut tx, job.as_mut()) {
             Ok(Left::Whole) => {}

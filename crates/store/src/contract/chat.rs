@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use switchboard_model::{ConversationId, Direction, Event, MessageId, Tags};
 
 use super::Factory;
-use super::world::{World, all, json, key, tags, text_payload};
+use super::world::{World, all, json, once_of, tags, text_payload};
 use crate::{
     About, Chat, ChatNews, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Joined,
     Outcome, Rekey, Thread,
@@ -490,7 +490,7 @@ async fn sent(world: &World, conversation: ConversationId, given: Tags) -> Messa
 
 fn about(chat_id: &str, number: &str, once: Option<u64>) -> About {
     About {
-        once: once.map(key),
+        once: once.map(once_of),
         chat: chat(chat_id),
         message: ("telegram:id".to_owned(), number.to_owned()),
     }
@@ -565,7 +565,7 @@ pub async fn a_message_is_found_by_its_name_in_the_chat(factory: &dyn Factory) {
     let edit = InboundEvent {
         thread: Some(world.external_thread("-5")),
         edit: Some(InboundEdit {
-            once: key(3),
+            once: once_of(3),
             at: None,
             kind: "text".to_owned(),
             payload: text_payload("mended"),

@@ -7,7 +7,7 @@ use switchboard_model::{EventPayload, Message, MessageId};
 use tokio::task::JoinSet;
 
 use super::Factory;
-use super::world::{World, all, json, key, tags, text_payload};
+use super::world::{World, all, json, once_of, tags, text_payload};
 use crate::{
     Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Lane, MessageFilter, Remap,
     Remapped, Subject, UnmappedUpdate,
@@ -24,7 +24,7 @@ fn edit(world: &World, of: u64, at: Option<i64>, text: &str, once: u64) -> Inbou
         sender: Some(world.sender("ada")),
         moved_from: None,
         edit: Some(InboundEdit {
-            once: key(of),
+            once: once_of(of),
             at,
             kind: "text".to_owned(),
             payload: text_payload(text),
@@ -93,7 +93,7 @@ pub async fn an_edit_before_its_message_changes_it(factory: &dyn Factory) {
     let taken = async |world: &World| {
         let found = world
             .store
-            .find_taken(world.bot, world.integration, key(1))
+            .find_taken(world.bot, world.integration, once_of(1))
             .await;
         found.unwrap()
     };

@@ -278,7 +278,7 @@ pub async fn what_was_taken_is_told_without_taking_it(factory: &dyn Factory) {
         happening(&world, "1", Some(2)),
     );
     let look = |world: &World, number| {
-        let once = super::world::key(number);
+        let once = super::world::once_of(number);
         let (store, bot) = (std::sync::Arc::clone(&world.store), world.bot);
         let integration = world.integration;
         async move { store.find_taken(bot, integration, once).await.unwrap() }
@@ -323,6 +323,6 @@ pub async fn what_was_taken_is_told_without_taking_it(factory: &dyn Factory) {
     assert!(look(&world, 1).await.is_some() && look(&world, 2).await.is_some());
     let other = world.another_bot().await;
     assert_eq!(look(&other, 1).await, None);
-    let stranger = store.find_taken(other.bot, world.integration, super::world::key(1));
+    let stranger = store.find_taken(other.bot, world.integration, super::world::once_of(1));
     assert_eq!(stranger.await.unwrap(), None);
 }

@@ -6,7 +6,7 @@ use switchboard_model::{ConversationId, StateId, StateKind};
 
 use super::Factory;
 use super::delivery::{payload, text_of};
-use super::world::{World, all, delivered, json, key, tags, text_payload};
+use super::world::{World, all, delivered, json, once_of, tags, text_payload};
 use crate::{
     Claim, EventFilter, Inbound, InboundContent, InboundEdit, InboundEvent, Ingested, Lane,
     MessageFilter, Occupied, Outcome, Rekey, Rekeyed, SetState, StateKey, StateOwner,
@@ -272,7 +272,7 @@ pub async fn an_edit_changes_the_message_and_keeps_what_it_said(factory: &dyn Fa
     };
     let edit = |once: u64, at: i64, kind: &str, text: &str| InboundEvent {
         edit: Some(InboundEdit {
-            once: key(once),
+            once: once_of(once),
             at: Some(at),
             kind: kind.to_owned(),
             payload: text_payload(text),

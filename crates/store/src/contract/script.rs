@@ -3,7 +3,7 @@
 use switchboard_model::{Conversation, Error, IntegrationId, Kind, User};
 
 use super::Factory;
-use super::world::{World, all, key, new_integration, tags};
+use super::world::{World, all, new_integration, once_of, tags};
 use crate::{
     Inbound, InboundContent, Ingested, IntegrationChange, MessageFilter, PollPosition, SealedSecret,
 };
@@ -224,6 +224,8 @@ pub async fn what_is_gone_or_anothers_cannot_be_decided_on(factory: &dyn Factory
         .ingest(vec![decided(&world, Some(&there), None, 1)])
         .await;
     assert!(matches!(taken[0], Ingested::Message { .. }), "{taken:?}");
-    let found = store.find_taken(world.bot, world.integration, key(1)).await;
+    let found = store
+        .find_taken(world.bot, world.integration, once_of(1))
+        .await;
     assert_eq!(found.unwrap().unwrap().conversation, Some(there.id));
 }

@@ -6,7 +6,7 @@ use switchboard_model::{Error, EventId};
 use tokio::task::JoinSet;
 
 use super::Factory;
-use super::world::{World, all, json, key};
+use super::world::{World, all, json, once_of};
 use crate::{
     EventFilter, Inbound, InboundContent, Ingested, MessageFilter, Remap, Remapped, UnmappedUpdate,
 };
@@ -115,7 +115,7 @@ pub async fn what_waits_is_taken_once(factory: &dyn Factory) {
         assert_eq!(world.ingest(vec![item]).await, [Ingested::Duplicate]);
         let found = world
             .store
-            .find_taken(world.bot, world.integration, key(1))
+            .find_taken(world.bot, world.integration, once_of(1))
             .await;
         assert_eq!(found.unwrap().unwrap().message, Some(*message));
         let late = world.store.remap(remap(&world, event, "hi")).await;

@@ -14,7 +14,7 @@ use crate::{
     Batch, Claim, Claimed, ClaimedDelivery, ConversationFilter, CreateBot, Cursor, Discriminate,
     Finish, Found, GetOrCreateConversation, GetOrCreateUser, Inbound, InboundContent,
     InboundMessage, Ingested, Key, Lane, LostSends, NewEvent, NewIntegration, NewMessage, NewUser,
-    Occupied, Outcome, Page, PageRequest, Place, PostMessage, Posted, Rekey, Sender, Store,
+    Occupied, Once, Outcome, Page, PageRequest, Place, PostMessage, Posted, Rekey, Sender, Store,
     Subject, Thread,
 };
 
@@ -193,7 +193,7 @@ impl World {
     /// An update: `sender` says `text` in `thread`.
     pub fn update(&self, thread: &str, sender: &str, text: &str, once: Option<u64>) -> Inbound {
         Inbound {
-            once: once.map(key),
+            once: once.map(once_of),
             event: EventId::new(self.env.ulid()),
             delivery: DeliveryId::new(self.env.ulid()),
             content: InboundContent::Message(Box::new(InboundMessage {
@@ -391,6 +391,14 @@ pub fn json(text: &str) -> Json {
 /// A key that stands for a number.
 pub fn key(number: u64) -> Key {
     Key(u128::from(number).to_be_bytes())
+}
+
+/// What an update of this number is recognised by; of some the channel tells the number.
+pub fn once_of(number: u64) -> Once {
+    Once {
+        key: key(number),
+        number: number.is_multiple_of(2).then_some(number),
+    }
 }
 
 /// More than any case makes.
