@@ -6,7 +6,7 @@ use crate::failure::{Result, failed};
 use crate::measure::Effort;
 use crate::report::Figure;
 use crate::server::Server;
-use crate::system::memory;
+use crate::system::{Memory, forget_most, memory};
 
 const START_MS: f64 = 150.0;
 const REST_MIB: f64 = 40.0;
@@ -42,18 +42,20 @@ pub(crate) async fn rest(program: &Path, effort: Effort) -> Result<Figure> {
     of("memory at rest".to_owned(), server.pid(), Some(REST_MIB))
 }
 
-/// After a row over HTTP, or all of them.
-pub(crate) fn after(what: &str, server: u32) -> Result<Figure> {
-    of(format!("memory after {what}"), server, Some(MOST_MIB))
+/// In a row over HTTP, or in all of them: the most since this was asked last.
+pub(crate) fn during(what: &str, server: u32) -> Result<Figure> {
+    let figure = of(format!("memory in {what}"), server, Some(MOST_MIB))?;
+    forget_most(server)?;
+    Ok(figure)
 }
 
 fn of(name: String, server: u32, goal: Option<f64>) -> Result<Figure> {
-    let (resident, proportional) = memory(server)?;
+    let Memory { most, now, own } = memory(server)?;
     Ok(Figure {
         name,
-        value: resident,
+        value: most,
         unit: "MiB",
-        note: format!("resident; {proportional:.1} MiB is its own share"),
+        note: format!("resident at most; {now:.1} MiB at its end, {own:.1} MiB its own share"),
         goal,
     })
 }

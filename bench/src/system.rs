@@ -69,18 +69,35 @@ pub(crate) fn cpu_time(pid: Option<u32>) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-/// Two measures of a process' memory, in MiB: what is resident, and its proportional share of it.
-pub(crate) fn memory(pid: u32) -> Result<(f64, f64)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let field = |name: &str| {
+/// A process' memory, in MiB.
+pub(crate) struct Memory {
+    /// What has been resident at most since the last [`forget_most`], or since the start.
+    pub(crate) most: f64,
+    /// What is resident.
+    pub(crate) now: f64,
+    /// The proportional share of that.
+    pub(crate) own: f64,
+}
+
+/// How much memory a process has.
+pub(crate) fn memory(pid: u32) -> Result<Memory> {
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         let kib = line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()?;
         Some(kib / 1024.0)
     };
-    match (field("Rss:"), field("Pss:")) {
-        (Some(rss), Some(pss)) => Ok((rss, pss)),
+    let now = field("smaps_rollup", "Rss:");
+    let own = field("smaps_rollup", "Pss:");
+    match (field("status", "VmHWM:"), now, own) {
+        (Some(most), Some(now), Some(own)) => Ok(Memory { most, now, own }),
         _ => failed("this system does not tell how much memory a process has"),
     }
+}
+
+/// Begins anew to note what a process has at most (`proc_pid_clear_refs(5)`).
+pub(crate) fn forget_most(pid: u32) -> Result<()> {
+    Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
 /// What the numbers were made on.

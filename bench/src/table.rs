@@ -159,7 +159,7 @@ impl Table {
                 self.report.rows.push(row);
             }
             if plan.memory {
-                let figure = start::after("the rows over HTTP", bench.server.pid())?;
+                let figure = start::during("the rows over HTTP", bench.server.pid())?;
                 self.report.figures.push(figure);
             }
         }
@@ -194,7 +194,7 @@ impl Table {
         }
         self.warm([stored.database()])?;
         let mut bench = http::Bench::at_size(stored, &self.program)?;
-        let figure = start::after("the start at size", bench.server.pid())?;
+        let figure = start::during("the start at size", bench.server.pid())?;
         self.report.figures.push(figure);
         let mut pages = Vec::new();
         for operation in &plan.large.operations {
@@ -206,7 +206,7 @@ impl Table {
                 pages.push(row.ours.p50);
             }
             self.report.rows.push(row);
-            let figure = start::after(&format!("{name} at size"), bench.server.pid())?;
+            let figure = start::during(&format!("{name} at size"), bench.server.pid())?;
             self.report.figures.push(figure);
         }
         // Of the shortest one there is no whole page.

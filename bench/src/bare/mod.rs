@@ -194,7 +194,7 @@ fn write_all(
     mut commands: mpsc::Receiver<(Write, oneshot::Sender<()>)>,
 ) -> Result<()> {
     let mut connection = raw::writer(path)?;
-    let mut checkpointer = Checkpointer::start(path, &mut connection, WORTHWHILE)?;
+    let mut checkpointer = Checkpointer::start(path, &mut connection, WORTHWHILE, false)?;
     let mut poster = Poster::prepare(&connection, conversations)?;
     let mut maker = Maker::prepare(&connection)?;
     let mut numbers = Numbers::new(2);

@@ -27,6 +27,7 @@ pub(crate) enum Question {
     /// What the parts of the server's own schema cost.
     Parts,
     Checkpoints,
+    Syncs,
     Savepoints,
     Cache,
     Reads,
@@ -34,10 +35,11 @@ pub(crate) enum Question {
 
 impl Question {
     /// In the order of the table.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Schema,
         Self::Parts,
         Self::Checkpoints,
+        Self::Syncs,
         Self::Savepoints,
         Self::Cache,
         Self::Reads,
@@ -49,6 +51,7 @@ impl Question {
             Self::Schema => "ceilings schema",
             Self::Parts => "ceilings parts",
             Self::Checkpoints => "ceilings checkpoints",
+            Self::Syncs => "ceilings syncs",
             Self::Savepoints => "ceilings savepoints",
             Self::Cache => "ceilings cache",
             Self::Reads => "ceilings reads",

@@ -3,7 +3,7 @@
 use super::{Place, Question, Way};
 use crate::failure::Result;
 use crate::measure::{Effort, Measured};
-use crate::raw::{Checkpoints, Ingest, Part, Schema, Settings};
+use crate::raw::{Checkpoints, Ingest, Part, Schema, Settings, Syncs};
 use crate::system;
 
 /// Commands in a commit.
@@ -60,13 +60,30 @@ impl Choice {
     fn checkpoints(checkpoints: Checkpoints) -> Self {
         let name = match checkpoints {
             Checkpoints::Thread(pages) => format!("by a second thread, each {pages} pages"),
+            Checkpoints::Syncing(pages) => format!("the same, synced by it, each {pages} pages"),
             Checkpoints::Writer(pages) => format!("by the writer, each {pages} pages"),
         };
         let settings = Settings {
             checkpoints,
             ..Settings::CEILING
         };
-        Self::setting(name, settings, checkpoints == Settings::CEILING.checkpoints)
+        Self::setting(
+            name,
+            settings,
+            matches!(checkpoints, Checkpoints::Syncing(_)),
+        )
+    }
+
+    fn syncs(syncs: Syncs) -> Self {
+        let name = match syncs {
+            Syncs::Commit => "by the writer, in its commit",
+            Syncs::Thread => "by a second thread, while the next is made",
+        };
+        let settings = Settings {
+            syncs,
+            ..Settings::CEILING
+        };
+        Self::setting(name.to_owned(), settings, syncs == Syncs::Thread)
     }
 
     fn savepoints(savepoints: bool) -> Self {
@@ -109,9 +126,14 @@ fn choices(question: Question) -> (Vec<Choice>, &'static [usize]) {
                 Checkpoints::Writer(1_000),
                 Checkpoints::Writer(10_000),
                 Checkpoints::Thread(4_000),
-                Settings::CEILING.checkpoints,
+                Checkpoints::Thread(10_000),
+                Checkpoints::Syncing(10_000),
             ];
             (all.map(Choice::checkpoints).into(), &FEW)
+        }
+        Question::Syncs => {
+            let all = [Syncs::Commit, Syncs::Thread];
+            (all.map(Choice::syncs).into(), &FEW)
         }
         Question::Savepoints => ([false, true].map(Choice::savepoints).into(), &MANY),
         Question::Cache => ([8, 32, 64].map(Choice::cache).into(), &MANY),

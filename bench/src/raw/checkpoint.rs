@@ -1,5 +1,7 @@
 //! Checkpoints as the store makes them: a thread copies the log, then the writer starts it anew.
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -12,6 +14,9 @@ use crate::failure::Result;
 
 /// The store's: pages in the log from which it is worth copying.
 pub(crate) const WORTHWHILE: i64 = 10_000;
+
+/// The store's: how often its thread goes over the log.
+const PASSES: usize = 2;
 
 /// The writer's side.
 pub(crate) struct Checkpointer {
@@ -27,7 +32,12 @@ pub(crate) struct Checkpointer {
 
 impl Checkpointer {
     /// For the log of this writer, whenever it has so many pages.
-    pub(crate) fn start(path: &Path, writer: &mut Connection, threshold: i64) -> Result<Self> {
+    pub(crate) fn start(
+        path: &Path,
+        writer: &mut Connection,
+        threshold: i64,
+        syncs: bool,
+    ) -> Result<Self> {
         let pages = Arc::new(AtomicI64::new(0));
         let seen = Arc::clone(&pages);
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
@@ -35,13 +45,20 @@ impl Checkpointer {
             Ok(())
         }))?;
         let connection = super::writer(path)?;
+        // Never closed: that would take SQLite's locks from the file.
+        let database = ManuallyDrop::new(File::options().write(true).open(path)?);
         let (wake, woken) = sync_channel(1);
         let copied = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&copied);
         let thread = std::thread::spawn(move || {
             while woken.recv().is_ok() {
-                // What it could not copy is copied with the next.
-                drop(checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)"));
+                // What it could not copy, or sync, is left to the next.
+                for _ in 0..if syncs { PASSES } else { 1 } {
+                    drop(checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)"));
+                    if syncs {
+                        drop(database.sync_data());
+                    }
+                }
                 done.store(true, Ordering::Release);
             }
         });

@@ -24,6 +24,7 @@ mod message;
 mod minimal;
 mod rows;
 mod settings;
+mod sync;
 
 use std::path::Path;
 
@@ -40,7 +41,7 @@ pub(crate) use ingest::{Ingest, Schema};
 pub(crate) use load::load;
 pub(crate) use message::{Get, List, Poster};
 pub(crate) use minimal::{fill, make};
-pub(crate) use settings::{Checkpoints, Part, Settings};
+pub(crate) use settings::{Checkpoints, Part, Settings, Syncs};
 
 /// The store's: larger commits gain little.
 pub(crate) const BATCH: usize = 256;

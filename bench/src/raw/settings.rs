@@ -18,10 +18,21 @@ const INDEXES: &str = "DROP INDEX IF EXISTS message_bot;
 /// Who copies the log into the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Checkpoints {
-    /// A second thread, as the store's, whenever the log has so many pages.
+    /// A second thread, whenever the log has so many pages.
     Thread(i64),
+    /// The same, which goes over it twice and syncs the database each time, as the store's.
+    Syncing(i64),
     /// The writer itself, in its commit, whenever the log has so many pages.
     Writer(i64),
+}
+
+/// Who syncs the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syncs {
+    /// The writer, in its commit.
+    Commit,
+    /// A second thread, while the writer makes the next commit, as the store's.
+    Thread,
 }
 
 /// What of the store's own schema may be left out, to see what it costs.
@@ -40,6 +51,7 @@ pub(crate) enum Part {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) syncs: Syncs,
     /// Whether each command has a savepoint of its own.
     pub(crate) savepoints: bool,
     /// What it keeps of the database in memory.
@@ -48,9 +60,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The store's.
+    /// Those of the rows that the server is measured beside: plain `SQLite` and a thread that copies
+    /// the log.
     pub(crate) const CEILING: Self = Self {
         checkpoints: Checkpoints::Thread(WORTHWHILE),
+        syncs: Syncs::Commit,
         savepoints: false,
         cache_mib: CACHE_MIB,
         without: None,
@@ -59,12 +73,16 @@ impl Settings {
     /// A connection that writes, to a database of which nobody reads if indexes are left out.
     pub(super) fn connect(self, path: &Path) -> Result<Connection> {
         let pages = match self.checkpoints {
-            Checkpoints::Thread(_) => 0,
+            Checkpoints::Thread(_) | Checkpoints::Syncing(_) => 0,
             Checkpoints::Writer(pages) => pages,
         };
         let connection = super::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        let synchronous = match self.syncs {
+            Syncs::Commit => "FULL",
+            Syncs::Thread => "NORMAL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "wal_autocheckpoint", pages)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -1024 * self.cache_mib)?;
@@ -82,7 +100,8 @@ impl Settings {
         writer: &mut Connection,
     ) -> Result<Option<Checkpointer>> {
         match self.checkpoints {
-            Checkpoints::Thread(pages) => Checkpointer::start(path, writer, pages).map(Some),
+            Checkpoints::Thread(pages) => Checkpointer::start(path, writer, pages, false).map(Some),
+            Checkpoints::Syncing(pages) => Checkpointer::start(path, writer, pages, true).map(Some),
             Checkpoints::Writer(_) => Ok(None),
         }
     }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{Checkpointer, Numbers, Part, Settings, rows};
+use super::sync::Syncer;
+use super::{Checkpointer, Numbers, Part, Settings, Syncs, rows};
 use crate::failure::Result;
 use crate::measure::{Measured, histogram, record, share};
 use crate::system::cpu_time;
@@ -136,6 +137,7 @@ impl Ingest {
             .schema
             .statements(&self.connection, self.settings.without)?;
         let mut times = histogram()?;
+        let mut syncer = None;
         let begun = Instant::now();
         let (mut start, mut used) = (begun, Duration::ZERO);
         let mut measuring = false;
@@ -169,13 +171,25 @@ impl Ingest {
                 }
             }
             execute("COMMIT")?;
+            let durable = match self.settings.syncs {
+                Syncs::Commit => vec![before.elapsed()],
+                Syncs::Thread => {
+                    let syncer = match &syncer {
+                        Some(syncer) => syncer,
+                        // The log is there from the first commit on.
+                        None => syncer.insert(Syncer::start(&self.path)?),
+                    };
+                    syncer.committed(before)?
+                }
+            };
             if let Some(checkpointer) = &mut self.checkpointer {
                 checkpointer.after_commit(&self.connection)?;
             }
             if measuring {
-                let took = before.elapsed();
-                for _ in 0..batch {
-                    record(&mut times, took);
+                for took in durable {
+                    for _ in 0..batch {
+                        record(&mut times, took);
+                    }
                 }
             }
         }
