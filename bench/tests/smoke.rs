@@ -103,9 +103,9 @@ fn ceilings_are_measured_if_they_are_named() {
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["rows"].as_array().map(Vec::len), Some(0));
     let ways = report["ceilings"].as_array().expect("ceilings");
-    // Three schemas in four batches, four parts, four checkpoints in two, two savepoints, three
-    // caches, three reads; and at size the same without the parts.
-    let (parts, others) = (4, 12 + 8 + 2 + 3 + 3);
+    // Three schemas in four batches, four parts, five checkpoints and two syncs in two, two savepoints,
+    // three caches, three reads; and at size the same without the parts.
+    let (parts, others) = (4, 12 + 10 + 4 + 2 + 3 + 3);
     assert_eq!(ways.len(), parts + 2 * others);
     for (place, way) in ways.iter().enumerate() {
         assert!(way["measured"]["per_second"].as_f64() > Some(0.0), "{way}");

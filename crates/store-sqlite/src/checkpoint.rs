@@ -110,7 +110,12 @@ fn run(
 ) {
     while woken.recv().is_ok() {
         if !shared.is_poisoned() {
-            copy(&connection, database);
+            if let Err(error) = copy(&connection, database) {
+                // The log holds all of it still, and must be kept: it counts as copied now, and a second
+                // sync would claim that it is on disk. Only a new start copies it again.
+                shared.poison(&format!("the database cannot be synced: {error}"));
+                continue;
+            }
             copied.store(true, Ordering::Release);
         }
     }
@@ -122,24 +127,22 @@ fn run(
     }
 }
 
-/// Copies the log while more is written to it.
-fn copy(connection: &Connection, database: &File) {
+/// Copies the log while more is written to it. An error is that of the last word on what was copied.
+fn copy(connection: &Connection, database: &File) -> std::io::Result<()> {
     let mut before = 0;
     for _ in 0..PASSES {
         let Some(copied) = checkpoint(connection, PASSIVE) else {
-            return;
+            return Ok(());
         };
         // SQLite syncs the database only with the last page of the log, which a busy writer never lets
         // it reach: all that was copied would be left for the writer to wait for.
-        if let Err(error) = database.sync_data() {
-            tracing::warn!(%error, "the database cannot be synced; the next checkpoint tries again");
-            return;
-        }
+        database.sync_data()?;
         if copied - before < LITTLE {
-            return;
+            return Ok(());
         }
         before = copied;
     }
+    Ok(())
 }
 
 /// Tells how many pages of the log are in the database now; none if something was in the way.

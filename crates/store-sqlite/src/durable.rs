@@ -41,12 +41,18 @@ impl Durable {
 
     /// This commit is on disk, or has come to nothing, and so have all before it.
     pub(crate) fn synced(&self, commit: u64) {
-        self.synced.send_replace(commit);
+        self.reach(commit);
     }
 
     /// Nothing more will be synced: nobody is to wait for it.
     pub(crate) fn give_up(&self) {
-        self.synced.send_replace(u64::MAX);
+        self.reach(u64::MAX);
+    }
+
+    fn reach(&self, commit: u64) {
+        // What was given up stays so, whatever was on its way.
+        self.synced
+            .send_modify(|synced| *synced = commit.max(*synced));
     }
 
     /// To be called after a read: waits until what it may have seen is on disk.

@@ -11,11 +11,11 @@
 use rusqlite::Connection;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
-use switchboard_model::{Json, Tags, Timestamp};
+use switchboard_model::{IntegrationId, Json, Tags, Timestamp};
 use switchboard_store::InboundEdit;
 
 use crate::failure::{Done, Failure};
-use crate::once::Stored;
+use crate::once::{self, Stored};
 use crate::writer::Tx;
 use crate::{message, rows, version};
 
@@ -53,12 +53,16 @@ pub(crate) fn waits(connection: &Connection, once: Stored) -> Done<bool> {
 /// Lets an edit wait for its message, unless that came and is gone.
 pub(crate) fn remember(
     connection: &Connection,
-    once: Stored,
+    integration: IntegrationId,
     edit: &InboundEdit,
     now: Timestamp,
 ) -> Done<()> {
-    if rows::value(connection, IS_OVER, [once])? == Some(true) {
-        return Ok(());
+    let once = once::stored(integration, edit.once);
+    let earlier = once::earlier(integration, edit.once);
+    for key in std::iter::once(once).chain(earlier) {
+        if rows::value(connection, IS_OVER, [key])? == Some(true) {
+            return Ok(());
+        }
     }
     let mut waiting = waiting(connection, once)?;
     let is_later = |other: &Early| other.at.zip(edit.at).is_some_and(|(at, new)| at > new);

@@ -126,10 +126,11 @@ impl Intake<'_> {
             return self.place(tx, item, None);
         };
         let once = once::stored(self.batch.integration, told);
-        if rows::value(tx.connection, SEEN, [once])? != Some(true) {
-            if self.has_earlier(tx, told)? {
-                return Ok(Ingested::Duplicate);
-            }
+        let is_known = rows::value(tx.connection, SEEN, [once])? == Some(true);
+        if self.has_earlier(tx, told)? {
+            return Ok(Ingested::Duplicate);
+        }
+        if !is_known {
             return self.place(tx, item, Some(once));
         }
         if !early::waits(tx.connection, once)? {
@@ -146,7 +147,8 @@ impl Intake<'_> {
         let Some(earlier) = once::earlier(self.batch.integration, told) else {
             return Ok(false);
         };
-        Ok(rows::value(tx.connection, SEEN, [earlier])? == Some(true))
+        let is_known = rows::value(tx.connection, SEEN, [earlier])? == Some(true);
+        Ok(is_known && !early::waits(tx.connection, earlier)?)
     }
 
     /// Stores what is new, as it was edited before it came.
@@ -327,8 +329,7 @@ impl Intake<'_> {
             }
         }
         if let Some(edit) = &new.edit {
-            let once = once::stored(integration, edit.once);
-            early::remember(tx.connection, once, edit, self.batch.now)?;
+            early::remember(tx.connection, integration, edit, self.batch.now)?;
         }
         Ok(None)
     }

@@ -50,10 +50,12 @@ const MESSAGES_OF: &str = "SELECT id, tags FROM message WHERE conversation = ?1 
 const FORGET_MESSAGE: &str = "UPDATE event SET message = NULL WHERE message = ?1";
 const EVENT_DELIVERIES: &str = "DELETE FROM delivery WHERE event = ?1";
 const MESSAGE_DELIVERIES: &str = "DELETE FROM delivery WHERE message = ?1";
-const KEEP_EVENT_ONCE: &str = "INSERT OR IGNORE INTO once_kept (key, at)
-    SELECT once, ?2 FROM event WHERE id = ?1 AND once IS NOT NULL";
-const KEEP_MESSAGE_ONCE: &str = "INSERT OR IGNORE INTO once_kept (key, at)
-    SELECT once, ?2 FROM message WHERE id = ?1 AND once IS NOT NULL";
+const KEEP_EVENT_ONCE: &str = "INSERT INTO once_kept (key, at)
+    SELECT once, ?2 FROM event WHERE id = ?1 AND once IS NOT NULL
+    ON CONFLICT (key) DO UPDATE SET at = excluded.at, edits = NULL";
+const KEEP_MESSAGE_ONCE: &str = "INSERT INTO once_kept (key, at)
+    SELECT once, ?2 FROM message WHERE id = ?1 AND once IS NOT NULL
+    ON CONFLICT (key) DO UPDATE SET at = excluded.at, edits = NULL";
 const WORKFLOWS: &str = "SELECT id FROM workflow
     WHERE conversation = ?1 AND deleted_at IS NULL LIMIT ?2";
 const WORKFLOW: &str = "DELETE FROM workflow WHERE id = ?1";

@@ -208,6 +208,57 @@ async fn a_full_disk_refuses_writes_and_recovers() {
     assert_eq!(again.await, Ok(1));
 }
 
+/// What it was refused for may be what another of its commit wrote.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_in_a_commit_that_fails_is_told_as_that() {
+    const FILL: &str = "INSERT INTO once_kept (key, at) VALUES (zeroblob(1000000), 1)";
+    let folder = folder();
+    let store = SqliteStore::open(&database(&folder)).unwrap();
+    let limit = store.write(|tx| {
+        let pages: i64 = tx
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let set = tx
+            .connection
+            .pragma_update(None, "max_page_count", pages + 10);
+        Ok(set?)
+    });
+    limit.await.unwrap();
+    let gate = Gate::shut(&store);
+    let room = store.queue.capacity();
+    let refused = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let work = |_: &mut crate::writer::Tx<'_>| {
+                Err::<(), _>(Failure::Refused(Error::invalid(
+                    "number",
+                    "expected another",
+                )))
+            };
+            store.write(work).await
+        }
+    });
+    let full = tokio::spawn({
+        let store = store.clone();
+        async move {
+            store
+                .write(|tx| rows::execute(tx.connection, FILL, []))
+                .await
+        }
+    });
+    while room - store.queue.capacity() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(gate);
+    let refused = refused.await.unwrap();
+    assert!(
+        matches!(refused, Err(Error::Unavailable { .. })),
+        "{refused:?}"
+    );
+    assert!(full.await.unwrap().is_err());
+    store.ping().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_poisoned_store_takes_nothing_and_says_so() {
     let folder = folder();

@@ -13,7 +13,7 @@ use switchboard_store::{
 use crate::failure::Done;
 use crate::ingest::{Intake, fit};
 use crate::writer::Tx;
-use crate::{SqliteStore, rows};
+use crate::{SqliteStore, once, rows};
 
 const WAIT: &str = "INSERT INTO unmapped (integration, event, thread) VALUES (?1, ?2, ?3)";
 const LIST: &str = "SELECT e.public, u.thread, e.created_at
@@ -106,7 +106,12 @@ fn remap(tx: &mut Tx<'_>, command: &Remap) -> Done<Remapped> {
     let [item] = &*batch.items else {
         return Err(rows::gone("the update"));
     };
-    let taken = intake.place_and_edit(tx, item, once)?;
+    // Under an earlier version's key its edits would not find it, nor whoever brings it again.
+    let renewed = item.once.and_then(|told| {
+        let earlier = once::earlier(batch.integration, told);
+        (earlier.is_some() && earlier == once).then(|| once::stored(batch.integration, told))
+    });
+    let taken = intake.place_and_edit(tx, item, renewed.or(once))?;
     if let Ingested::Message { message, .. } = &taken {
         let keys = params![event, message.to_bytes()];
         rows::execute(tx.connection, BECAME, keys)?;

@@ -163,14 +163,14 @@ where
 
     fn answer(self: Box<Self>, commit: Result<(), Error>) {
         let answer = match (self.result, commit) {
-            // A refusal stands whatever became of the others' commit.
-            (Some(Err(failure)), _) => {
+            // Also of what is refused: it may have seen what others wrote, and that is not there.
+            (_, Err(error)) => Err(error),
+            (Some(Err(failure)), Ok(())) => {
                 if let Failure::Sql(error) = &failure {
                     tracing::error!(%error, "a command failed in the database");
                 }
                 Err(failure.into_error())
             }
-            (_, Err(error)) => Err(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(Error::internal("a command was never run")),
         };
@@ -222,11 +222,11 @@ pub(crate) fn run(
         if !jobs.is_empty() {
             // Also while the log is started anew, which a snapshot would prevent.
             let _writing = shared.snapshots.writing();
-            let (jobs, changes) = commit_all(shared, &connection, jobs, &mut failing);
+            let outcome = commit_all(shared, &connection, &mut jobs, &mut failing);
             let commit = Commit {
                 number: shared.durable.last(),
                 jobs,
-                changes,
+                outcome,
                 wrote: written.swap(false, Ordering::Relaxed),
             };
             syncer.finish(commit, !queue.is_empty());
@@ -258,29 +258,27 @@ pub(crate) fn run(
     }
 }
 
-/// Commits commands. Gives those that are to be answered when it is on disk, and what is to be told
-/// then; if it failed they are answered. `failing` tells whether the last one failed: a full disk is
-/// said once, not with each try.
+/// Commits commands. Gives what is to be told when it is on disk. `failing` tells whether the last one
+/// failed: a full disk is said once, not with each try.
 fn commit_all(
     shared: &Shared,
     connection: &Connection,
-    mut jobs: Vec<Box<dyn Job>>,
+    jobs: &mut [Box<dyn Job>],
     failing: &mut bool,
-) -> (Vec<Box<dyn Job>>, Vec<Change>) {
-    let verdict = if shared.is_poisoned() {
+) -> Result<Vec<Change>, Error> {
+    let outcome = if shared.is_poisoned() {
         Err(crate::poisoned())
     } else {
         shared
             .files
             .check()
-            .and_then(|()| commit::all(shared, connection, &mut jobs))
+            .and_then(|()| commit::all(shared, connection, jobs))
     };
-    match verdict {
-        Ok(changes) => {
+    match &outcome {
+        Ok(_) => {
             if std::mem::take(failing) {
                 tracing::info!("commits succeed again");
             }
-            (jobs, changes)
         }
         Err(error) => {
             if std::mem::replace(failing, true) {
@@ -288,10 +286,7 @@ fn commit_all(
             } else {
                 tracing::error!(%error, commands = jobs.len(), "a commit failed");
             }
-            for job in jobs {
-                job.answer(Err(error.clone()));
-            }
-            (Vec::new(), Vec::new())
         }
     }
+    outcome
 }

@@ -6,4 +6,5 @@
 CREATE TABLE once_digest (until INTEGER NOT NULL);
 INSERT INTO once_digest (until)
 SELECT (unixepoch() + 30 * 86400) * 1000
-WHERE EXISTS (SELECT 1 FROM message) OR EXISTS (SELECT 1 FROM event);
+WHERE EXISTS (SELECT 1 FROM message) OR EXISTS (SELECT 1 FROM event)
+    OR EXISTS (SELECT 1 FROM once_kept);

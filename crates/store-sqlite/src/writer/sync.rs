@@ -6,7 +6,7 @@
 //! sync of the log at each commit, is done here, and nobody is answered before it.
 //!
 //! What never happens here: an answer before all that the command has written, and all that it may
-//! have seen, is on disk; a commit answered before an earlier one.
+//! have seen, is on disk.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 
 use switchboard_model::Error;
 use switchboard_store::Change;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::Job;
 use crate::{Shared, thread};
@@ -28,7 +28,9 @@ pub(crate) type Log = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 pub(super) struct Commit {
     pub(super) number: u64,
     pub(super) jobs: Vec<Box<dyn Job>>,
-    pub(super) changes: Vec<Change>,
+    /// What is to be told of it, or why there is none. Who is told that waits, too: a refusal may
+    /// speak of an earlier commit.
+    pub(super) outcome: Result<Vec<Change>, Error>,
     /// Whether there is anything of it in the log.
     pub(super) wrote: bool,
 }
@@ -78,7 +80,7 @@ impl Syncer {
         let disk = Arc::new(Disk {
             shared: Arc::clone(shared),
             log,
-            callers: Handle::try_current().ok(),
+            callers: Handle::try_current().ok().filter(is_driven),
         });
         let (its_disk, its_pending) = (Arc::clone(&disk), Arc::clone(&pending));
         let thread = thread::spawn(shared, "sqlite-sync", move |_| {
@@ -114,6 +116,11 @@ impl Syncer {
     }
 }
 
+/// Whether it has threads of its own: another runs only while somebody waits in it.
+fn is_driven(runtime: &Handle) -> bool {
+    runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+}
+
 fn run(disk: &Disk, commits: &Receiver<Commit>, pending: &AtomicUsize) {
     while let Ok(commit) = commits.recv() {
         disk.finish(commit);
@@ -123,22 +130,27 @@ fn run(disk: &Disk, commits: &Receiver<Commit>, pending: &AtomicUsize) {
 
 impl Disk {
     fn finish(&self, commit: Commit) {
-        if let Err(error) = self.sync(commit.wrote) {
-            for job in commit.jobs {
-                job.answer(Err(error.clone()));
+        let synced = self.sync(commit.wrote);
+        let changes = match commit.outcome.and_then(|changes| synced.map(|()| changes)) {
+            Ok(changes) => changes,
+            Err(error) => {
+                if !self.shared.is_poisoned() {
+                    self.shared.durable.synced(commit.number);
+                }
+                for job in commit.jobs {
+                    job.answer(Err(error.clone()));
+                }
+                return;
             }
-            return;
-        }
+        };
         // First, so that who is answered and reads need not wait.
         self.shared.durable.synced(commit.number);
-        if !commit.jobs.is_empty() {
-            self.shared.count(commit.jobs.len());
-        }
+        self.shared.count(commit.jobs.len());
         let many = commit.jobs.len() > 1;
         let answers = Answers {
             shared: Arc::clone(&self.shared),
             jobs: commit.jobs,
-            changes: commit.changes,
+            changes,
         };
         match &self.callers {
             // Among themselves they wake each other without a system call for each.
