@@ -304,12 +304,12 @@ impl AccessStore for SqliteStore {
     }
 
     async fn get_bot(&self, id: BotId) -> Result<Option<Bot>> {
-        self.read(|connection| rows::one(connection, BOT, [id.to_bytes()], bot))
+        self.read_access(|connection| rows::one(connection, BOT, [id.to_bytes()], bot))
             .await
     }
 
     async fn list_bots(&self) -> Result<Vec<Bot>> {
-        self.read(|connection| rows::all(connection, BOTS, [], bot))
+        self.read_access(|connection| rows::all(connection, BOTS, [], bot))
             .await
     }
 
@@ -335,22 +335,24 @@ impl AccessStore for SqliteStore {
     }
 
     async fn get_integration(&self, bot: BotId, id: IntegrationId) -> Result<Option<Integration>> {
-        self.read_one(|connection| get_integration(connection, bot, id))
+        self.read_access(|connection| get_integration(connection, bot, id))
             .await
     }
 
     async fn list_integrations(&self, bot: BotId) -> Result<Vec<Integration>> {
-        self.read(|connection| rows::all(connection, INTEGRATIONS, [bot.to_bytes()], integration))
-            .await
+        self.read_access(|connection| {
+            rows::all(connection, INTEGRATIONS, [bot.to_bytes()], integration)
+        })
+        .await
     }
 
     async fn find_webhook(&self, webhook_id: &str) -> Result<Option<Integration>> {
-        self.read(|connection| rows::one(connection, WEBHOOK, [webhook_id], integration))
+        self.read_access(|connection| rows::one(connection, WEBHOOK, [webhook_id], integration))
             .await
     }
 
     async fn integration_secret(&self, id: IntegrationId) -> Result<Option<SealedSecret>> {
-        self.read(|connection| {
+        self.read_access(|connection| {
             let secret = rows::value::<Option<Vec<u8>>>(connection, SECRET, [id.to_bytes()])?;
             Ok(secret.flatten().map(SealedSecret))
         })
@@ -358,7 +360,7 @@ impl AccessStore for SqliteStore {
     }
 
     async fn integration_script(&self, bot: BotId, id: IntegrationId) -> Result<Option<String>> {
-        self.read(|connection| {
+        self.read_access(|connection| {
             let keys = [id.to_bytes(), bot.to_bytes()];
             Ok(rows::value::<Option<String>>(connection, SCRIPT, keys)?.flatten())
         })
@@ -376,7 +378,7 @@ impl AccessStore for SqliteStore {
     }
 
     async fn list_tokens(&self, bot: BotId) -> Result<Vec<Token>> {
-        self.read(|connection| rows::all(connection, TOKENS, [bot.to_bytes()], token))
+        self.read_access(|connection| rows::all(connection, TOKENS, [bot.to_bytes()], token))
             .await
     }
 

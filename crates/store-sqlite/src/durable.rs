@@ -15,6 +15,9 @@ use tokio::sync::watch;
 pub(crate) struct Durable {
     /// The last that a read may see.
     visible: AtomicU64,
+    /// The last of those that changed bots, integrations or tokens, which each request reads and hardly
+    /// any changes.
+    access: AtomicU64,
     /// The last that is on disk, and all before it.
     synced: watch::Sender<u64>,
 }
@@ -23,6 +26,7 @@ impl Default for Durable {
     fn default() -> Self {
         Self {
             visible: AtomicU64::new(0),
+            access: AtomicU64::new(0),
             synced: watch::Sender::new(0),
         }
     }
@@ -30,8 +34,12 @@ impl Default for Durable {
 
 impl Durable {
     /// To be called by the writer before it commits: from here on reads may see it.
-    pub(crate) fn committing(&self) {
-        self.visible.fetch_add(1, Ordering::SeqCst);
+    pub(crate) fn committing(&self, changes_access: bool) {
+        let commit = self.last() + 1;
+        if changes_access {
+            self.access.store(commit, Ordering::SeqCst);
+        }
+        self.visible.store(commit, Ordering::SeqCst);
     }
 
     /// The commit that was begun last.
@@ -57,7 +65,15 @@ impl Durable {
 
     /// To be called after a read: waits until what it may have seen is on disk.
     pub(crate) async fn reached(&self) {
-        let seen = self.last();
+        self.wait(self.last()).await;
+    }
+
+    /// The same after a read of bots, integrations or tokens alone.
+    pub(crate) async fn reached_access(&self) {
+        self.wait(self.access.load(Ordering::SeqCst)).await;
+    }
+
+    async fn wait(&self, seen: u64) {
         if *self.synced.borrow() < seen {
             // The sender is `self`, so that this cannot end early.
             drop(

@@ -273,10 +273,28 @@ impl SqliteStore {
         self.on_disk(read).await
     }
 
+    /// Reads a little of bots, integrations and tokens alone, on this thread. What it gives is on disk,
+    /// whatever else is being written.
+    pub(crate) async fn read_access<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Done<T>,
+    ) -> Result<T> {
+        self.check_open()?;
+        let read = reader::read(&self.shared, Statements::One, work);
+        let value = read.map_err(Failure::into_error)?;
+        self.shared.durable.reached_access().await;
+        self.unless_poisoned(value)
+    }
+
     /// What was read, as soon as it is on disk.
     async fn on_disk<T>(&self, read: Done<T>) -> Result<T> {
         let value = read.map_err(Failure::into_error)?;
         self.shared.durable.reached().await;
+        self.unless_poisoned(value)
+    }
+
+    /// Whoever has waited may have done so in vain.
+    fn unless_poisoned<T>(&self, value: T) -> Result<T> {
         if self.shared.is_poisoned() {
             return Err(poisoned());
         }

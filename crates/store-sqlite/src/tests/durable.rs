@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use switchboard_model::{ConversationId, Error, Result};
-use switchboard_store::{Change, Store as _};
+use switchboard_store::contract::world::World;
+use switchboard_store::{AccessStore as _, Change, Store as _};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::tag_values::Given;
 use super::{COUNT, Gate, PUT, database, folder};
 use crate::failure::Failure;
 use crate::{Options, SqliteStore, rows};
@@ -111,6 +113,9 @@ async fn nobody_is_told_before_it_is_on_disk() {
     // Nor is it told that there is something else.
     timeout(A_WHILE, read(&store, 2)).await.unwrap_err();
     assert_eq!(changes.try_recv(), Err(TryRecvError::Empty));
+    // Who acts is another matter, as long as nothing of that is being written.
+    let bots = timeout(PATIENCE, store.list_bots()).await.unwrap();
+    assert_eq!(bots, Ok(Vec::new()));
     drop(held);
     timeout(PATIENCE, written).await.unwrap().unwrap().unwrap();
     assert_eq!(read(&store, 1).await, Ok(Some(1)));
@@ -121,6 +126,32 @@ async fn nobody_is_told_before_it_is_on_disk() {
     let _held = disk.hold().await;
     let quick = timeout(PATIENCE, read(&store, 1)).await;
     assert_eq!(quick.unwrap(), Ok(Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_is_not_told_of_before_it_is_on_disk() {
+    let folder = folder();
+    let path = database(&folder);
+    let disk = Arc::new(Disk::default());
+    let store = disk.open(&path);
+    let held = disk.hold().await;
+    let make = tokio::spawn({
+        let given = Given(store.clone());
+        async move { World::new(&given).await }
+    });
+    let beside = Connection::open(&path).unwrap();
+    let bots = || -> i64 {
+        let sql = "SELECT count(*) FROM bot";
+        beside.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    while bots() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    timeout(A_WHILE, store.list_bots()).await.unwrap_err();
+    drop(held);
+    let world = timeout(PATIENCE, make).await.unwrap().unwrap();
+    let bots = store.list_bots().await.unwrap();
+    assert!(bots.iter().any(|bot| bot.id == world.bot));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

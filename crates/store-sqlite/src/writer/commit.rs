@@ -48,7 +48,7 @@ pub(super) fn all(
     };
     // Until the commit is over, whatever becomes of it, and so before anyone is answered.
     let _changing = tx.access.then(|| shared.known.changing());
-    shared.durable.committing();
+    shared.durable.committing(tx.access);
     match execute(connection, COMMIT) {
         Ok(()) => Ok(tx.changes),
         Err(error) => {
