@@ -228,8 +228,10 @@ async fn what_cannot_be_synced_ends_the_store_and_is_told_to_nobody() {
     let path = database(&folder);
     let disk = Arc::new(Disk::default());
     let store = disk.open(&path);
-    assert_eq!(put(&store, 1).await.unwrap(), Ok(1));
     let mut changes = store.changes();
+    assert_eq!(put(&store, 1).await.unwrap(), Ok(1));
+    // It is told behind the answer.
+    timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
     let held = disk.hold().await;
     let written = put(&store, 2);
     logged(&path, 2).await;

@@ -73,9 +73,9 @@ pub(crate) struct Syncer {
 
 impl Syncer {
     pub(crate) fn start(shared: &Arc<Shared>, log: Log) -> io::Result<Self> {
-        // No room in between: while one is synced the next is made, and what comes meanwhile shares
-        // the one after it.
-        let (commits, taken) = sync_channel(0);
+        // While one is synced the next is made, and waits here if the disk or a processor is slow: then
+        // it shares the sync of the one after it. With more room commits would only get smaller.
+        let (commits, taken) = sync_channel(1);
         let pending = Arc::new(AtomicUsize::new(0));
         let disk = Arc::new(Disk {
             shared: Arc::clone(shared),
@@ -98,7 +98,7 @@ impl Syncer {
     /// quicker than waking the thread.
     pub(super) fn finish(&self, commit: Commit, is_waited_for: bool) {
         if !is_waited_for && self.pending.load(Ordering::Acquire) == 0 {
-            return self.disk.finish(commit);
+            return self.disk.finish(vec![commit]);
         }
         self.pending.fetch_add(1, Ordering::AcqRel);
         if self.commits.send(commit).is_err() {
@@ -122,15 +122,24 @@ fn is_driven(runtime: &Handle) -> bool {
 }
 
 fn run(disk: &Disk, commits: &Receiver<Commit>, pending: &AtomicUsize) {
-    while let Ok(commit) = commits.recv() {
-        disk.finish(commit);
-        pending.fetch_sub(1, Ordering::AcqRel);
+    while let Ok(first) = commits.recv() {
+        let all: Vec<_> = std::iter::once(first).chain(commits.try_iter()).collect();
+        let count = all.len();
+        disk.finish(all);
+        pending.fetch_sub(count, Ordering::AcqRel);
     }
 }
 
 impl Disk {
-    fn finish(&self, commit: Commit) {
-        let synced = self.sync(commit.wrote);
+    /// Syncs commits, all at once, and has them answered.
+    fn finish(&self, commits: Vec<Commit>) {
+        let synced = self.sync(commits.iter().any(|commit| commit.wrote));
+        for commit in commits {
+            self.settle(commit, synced.clone());
+        }
+    }
+
+    fn settle(&self, commit: Commit, synced: Result<(), Error>) {
         let changes = match commit.outcome.and_then(|changes| synced.map(|()| changes)) {
             Ok(changes) => changes,
             Err(error) => {
