@@ -80,12 +80,7 @@ pub(super) fn numbered(number: u64, digest: [u8; 16]) -> [u8; 16] {
         key: Key(digest),
         number: Some(number),
     };
-    let mut kept = [0; 16];
-    let bytes = once.place().into_iter().flatten().chain(digest);
-    for (to, from) in kept.iter_mut().zip(bytes) {
-        *to = from;
-    }
-    kept
+    once.stored(digest)
 }
 
 fn first<const N: usize>(context: Context) -> [u8; N] {

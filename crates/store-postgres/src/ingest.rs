@@ -382,14 +382,11 @@ fn scoped(integration: IntegrationId, once: Once) -> [u8; 16] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(&integration.to_bytes());
     context.update(&once.key.0);
-    let digest = context.finish();
-    let place = once.place();
-    let bytes = place.iter().flatten().chain(digest.as_ref());
     let mut first = [0; 16];
-    for (to, from) in first.iter_mut().zip(bytes) {
+    for (to, from) in first.iter_mut().zip(context.finish().as_ref()) {
         *to = *from;
     }
-    first
+    once.stored(first)
 }
 
 async fn write_position(

@@ -174,7 +174,7 @@ pub(crate) async fn replay(
     let Some(old) = tx.one(RECORD, &[&keys.0, &keys.1], record).await? else {
         return Ok(None);
     };
-    if !is_over(old.value.status) {
+    if !old.value.status.is_over() {
         return Err(Error::invalid(
             "status",
             "expected a delivery that is dead, uncertain or dismissed; this one needs no replay",
@@ -201,16 +201,6 @@ async fn lock(tx: &Tx, id: &Id) -> Done<()> {
     Ok(())
 }
 
-/// Whether nobody tries it any more, though it did not surely arrive.
-fn is_over(status: DeliveryRecordStatus) -> bool {
-    matches!(
-        status,
-        DeliveryRecordStatus::Dead
-            | DeliveryRecordStatus::Uncertain
-            | DeliveryRecordStatus::Dismissed
-    )
-}
-
 pub(crate) async fn dismiss(
     tx: &mut Tx,
     bot: BotId,
@@ -221,7 +211,7 @@ pub(crate) async fn dismiss(
     let Some(old) = tx.one(RECORD, &[&keys.0, &keys.1], record).await? else {
         return Ok(None);
     };
-    if !is_over(old.value.status) {
+    if !old.value.status.is_over() {
         return Err(Error::invalid(
             "status",
             "expected a delivery that is dead or uncertain; this one needs nobody's look",

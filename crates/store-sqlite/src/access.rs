@@ -94,7 +94,7 @@ fn create_bot(tx: &mut Tx<'_>, command: &CreateBot) -> Done<()> {
         picture_url: None,
         now: bot.created_at,
     };
-    user::insert(tx.connection, number, &own)?;
+    user::insert(tx.connection, user::Scope::of_bot(number, bot.id), &own)?;
     for integration in &command.integrations {
         create_integration(tx, integration)?;
     }

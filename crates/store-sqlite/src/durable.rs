@@ -49,18 +49,14 @@ impl Durable {
 
     /// This commit is on disk, or has come to nothing, and so have all before it.
     pub(crate) fn synced(&self, commit: u64) {
-        self.reach(commit);
+        // What was given up stays so, whatever was on its way.
+        self.synced
+            .send_modify(|synced| *synced = commit.max(*synced));
     }
 
     /// Nothing more will be synced: nobody is to wait for it.
     pub(crate) fn give_up(&self) {
-        self.reach(u64::MAX);
-    }
-
-    fn reach(&self, commit: u64) {
-        // What was given up stays so, whatever was on its way.
-        self.synced
-            .send_modify(|synced| *synced = commit.max(*synced));
+        self.synced(u64::MAX);
     }
 
     /// To be called after a read: waits until what it may have seen is on disk.

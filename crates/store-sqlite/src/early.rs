@@ -58,8 +58,7 @@ pub(crate) fn remember(
     now: Timestamp,
 ) -> Done<()> {
     let once = once::stored(integration, edit.once);
-    let earlier = once::earlier(integration, edit.once);
-    for key in std::iter::once(once).chain(earlier) {
+    for key in once::all(integration, edit.once) {
         if rows::value(connection, IS_OVER, [key])? == Some(true) {
             return Ok(());
         }

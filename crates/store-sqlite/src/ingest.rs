@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 use switchboard_model::{
     BotId, Conversation, ConversationId, Direction, Error, EventId, IntegrationId, Json, Kind,
-    MessageId, Result, Tags, Timestamp, UserId,
+    MessageId, Result, Tags, Timestamp,
 };
 use switchboard_store::{
     About, Batch, Inbound, InboundContent, InboundEdit, InboundEvent, InboundMessage, IngestStore,
@@ -20,20 +20,9 @@ use crate::tags::{Surplus, fitting};
 use crate::user::Speaker;
 use crate::writer::Tx;
 use crate::{
-    SqliteStore, chat, conversation, early, event, message, moved, unmapped, user, version,
+    SqliteStore, chat, conversation, early, event, message, moved, taken, unmapped, user, version,
 };
 
-const SEEN: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE once = ?1)
-    OR EXISTS (SELECT 1 FROM event WHERE once = ?1)
-    OR EXISTS (SELECT 1 FROM once_kept WHERE key = ?1)";
-const TAKEN_MESSAGE: &str = "SELECT m.public, c.public, u.public FROM message m
-    LEFT JOIN conversation c ON c.id = m.conversation AND c.deleted_at IS NULL
-    LEFT JOIN user u ON u.id = m.user AND u.deleted_at IS NULL
-    WHERE m.once = ?1";
-const TAKEN_EVENT: &str = "SELECT e.public, c.public, u.public FROM event e
-    LEFT JOIN conversation c ON c.id = e.conversation AND c.deleted_at IS NULL
-    LEFT JOIN user u ON u.id = e.user AND u.deleted_at IS NULL
-    WHERE e.once = ?1";
 const SET_POSITION: &str = "INSERT INTO poll_position (integration, account, next, at)
     VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (integration, account) DO UPDATE SET next = ?3, at = ?4";
@@ -126,7 +115,7 @@ impl Intake<'_> {
             return self.place(tx, item, None);
         };
         let once = once::stored(self.batch.integration, told);
-        let is_known = rows::value(tx.connection, SEEN, [once])? == Some(true);
+        let is_known = taken::is_known(tx.connection, once)?;
         if self.has_earlier(tx, told)? {
             return Ok(Ingested::Duplicate);
         }
@@ -147,7 +136,7 @@ impl Intake<'_> {
         let Some(earlier) = once::earlier(self.batch.integration, told) else {
             return Ok(false);
         };
-        let is_known = rows::value(tx.connection, SEEN, [earlier])? == Some(true);
+        let is_known = taken::is_known(tx.connection, earlier)?;
         Ok(is_known && !early::waits(tx.connection, earlier)?)
     }
 
@@ -464,57 +453,9 @@ impl Intake<'_> {
             picture_url: None,
             now: self.batch.now,
         };
-        let user = user::insert(connection, scope.bot.id, &new)?;
+        let user = user::insert(connection, scope, &new)?;
         Ok((user.into(), true))
     }
-}
-
-fn find_taken(
-    connection: &Connection,
-    bot: BotId,
-    integration: IntegrationId,
-    told: Once,
-) -> Done<Option<Taken>> {
-    if rows::integration(connection, bot, integration)?.is_none() {
-        return Ok(None);
-    }
-    let found = taken_as(connection, once::stored(integration, told))?;
-    match once::earlier(integration, told) {
-        Some(earlier) if found.is_none() => taken_as(connection, earlier),
-        _ => Ok(found),
-    }
-}
-
-fn taken_as(connection: &Connection, once: Stored) -> Done<Option<Taken>> {
-    let message = rows::one(connection, TAKEN_MESSAGE, [once], |row| {
-        Ok(Taken {
-            message: Some(MessageId::from_bytes(row.get(0)?)),
-            ..places(row)?
-        })
-    })?;
-    if message.is_some() {
-        return Ok(message);
-    }
-    let event = rows::one(connection, TAKEN_EVENT, [once], |row| {
-        Ok(Taken {
-            event: Some(EventId::from_bytes(row.get(0)?)),
-            ..places(row)?
-        })
-    })?;
-    if event.is_some() {
-        return Ok(event);
-    }
-    let seen = rows::value(connection, SEEN, [once])? == Some(true);
-    Ok((seen && !early::waits(connection, once)?).then(Taken::default))
-}
-
-fn places(row: &Row<'_>) -> rusqlite::Result<Taken> {
-    let (conversation, user): (Option<[u8; 16]>, Option<[u8; 16]>) = (row.get(1)?, row.get(2)?);
-    Ok(Taken {
-        conversation: conversation.map(ConversationId::from_bytes),
-        user: user.map(UserId::from_bytes),
-        ..Taken::default()
-    })
 }
 
 fn write_position(
@@ -549,7 +490,7 @@ impl IngestStore for SqliteStore {
         integration: IntegrationId,
         once: Once,
     ) -> Result<Option<Taken>> {
-        self.read(|connection| find_taken(connection, bot, integration, once))
+        self.read(|connection| taken::find(connection, bot, integration, once))
             .await
     }
 

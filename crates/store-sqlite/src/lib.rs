@@ -44,6 +44,7 @@ mod state;
 mod sweep;
 mod tag_value;
 mod tags;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -112,11 +112,12 @@ pub(crate) fn brought(
     integration: IntegrationId,
     told: Once,
 ) -> Done<Option<Numbered<Message>>> {
-    let found = by_once(connection, once::stored(integration, told))?;
-    match once::earlier(integration, told) {
-        Some(earlier) if found.is_none() => by_once(connection, earlier),
-        _ => Ok(found),
+    for once in once::all(integration, told) {
+        if let Some(found) = by_once(connection, once)? {
+            return Ok(Some(found));
+        }
     }
+    Ok(None)
 }
 
 /// Stores a message at the next place of its conversation; its author takes part.

@@ -9,12 +9,7 @@ use crate::writer::Tx;
 
 const NOTE: &str = "INSERT INTO moved_thread (integration, thread, was) VALUES (?1, ?2, ?3)
     ON CONFLICT (integration, thread) DO UPDATE SET was = ?3";
-const WAS: &str = "SELECT m.was FROM integration i
-    CROSS JOIN bot b ON b.id = i.bot
-    CROSS JOIN moved_thread m ON m.integration = i.id AND m.thread = ?3
-    WHERE i.public = ?1 AND b.public = ?2";
-
-const WAS_OF: &str = "SELECT was FROM moved_thread WHERE integration = ?1 AND thread = ?2";
+const WAS: &str = "SELECT was FROM moved_thread WHERE integration = ?1 AND thread = ?2";
 
 pub(crate) fn note(
     tx: &mut Tx<'_>,
@@ -34,8 +29,10 @@ pub(crate) fn was(
     integration: IntegrationId,
     thread: &str,
 ) -> Done<Option<String>> {
-    let keys = params![integration.to_bytes(), bot.to_bytes(), thread];
-    rows::value(connection, WAS, keys)
+    match rows::integration(connection, bot, integration)? {
+        Some(integration) => was_of(connection, integration, thread),
+        None => Ok(None),
+    }
 }
 
 /// The same by the integration's number.
@@ -44,5 +41,5 @@ pub(crate) fn was_of(
     integration: i64,
     thread: &str,
 ) -> Done<Option<String>> {
-    rows::value(connection, WAS_OF, params![integration, thread])
+    rows::value(connection, WAS, params![integration, thread])
 }

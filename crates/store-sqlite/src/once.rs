@@ -24,20 +24,17 @@ const UNTIL: &str = "SELECT until FROM once_digest";
 
 /// How what an update is recognised by is stored.
 pub(crate) fn stored(integration: IntegrationId, once: Once) -> Stored {
-    let digest = digest_of(integration, once);
-    let Some(place) = once.place() else {
-        return digest;
-    };
-    let mut stored = [0; 16];
-    for (to, from) in stored.iter_mut().zip(place.into_iter().chain(digest)) {
-        *to = from;
-    }
-    stored
+    once.stored(digest_of(integration, once))
 }
 
 /// How it was stored by an earlier version, if that is another way.
 pub(crate) fn earlier(integration: IntegrationId, once: Once) -> Option<Stored> {
     once.number.map(|_| digest_of(integration, once))
+}
+
+/// All ways in which it may be stored, the present one first.
+pub(crate) fn all(integration: IntegrationId, once: Once) -> impl Iterator<Item = Stored> {
+    std::iter::once(stored(integration, once)).chain(earlier(integration, once))
 }
 
 fn digest_of(integration: IntegrationId, once: Once) -> Stored {

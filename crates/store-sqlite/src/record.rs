@@ -171,17 +171,11 @@ pub(crate) fn replay(
     id: DeliveryId,
     now: Timestamp,
 ) -> Done<Option<DeliveryRecord>> {
-    let keys = [id.to_bytes(), bot.to_bytes()];
-    let Some(old) = rows::one(tx.connection, RECORD, keys, record)? else {
+    const EXPECTED: &str =
+        "expected a delivery that is dead, uncertain or dismissed; this one needs no replay";
+    let Some(old) = over(tx.connection, bot, id, EXPECTED)? else {
         return Ok(None);
     };
-    if !is_over(old.value.status) {
-        return Err(Error::invalid(
-            "status",
-            "expected a delivery that is dead, uncertain or dismissed; this one needs no replay",
-        )
-        .into());
-    }
     let (destination, message): (i64, Option<i64>) =
         rows::one(tx.connection, REPLAYED, [old.id], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -207,28 +201,30 @@ pub(crate) fn replay(
     Ok(new.map(|record| record.value))
 }
 
-/// Whether nobody tries it any more, though it did not surely arrive.
-fn is_over(status: DeliveryRecordStatus) -> bool {
-    matches!(
-        status,
-        DeliveryRecordStatus::Dead
-            | DeliveryRecordStatus::Uncertain
-            | DeliveryRecordStatus::Dismissed
-    )
+/// A delivery that is over; any other is refused with `expected`.
+fn over(
+    connection: &Connection,
+    bot: BotId,
+    id: DeliveryId,
+    expected: &str,
+) -> Done<Option<Record>> {
+    let keys = [id.to_bytes(), bot.to_bytes()];
+    let found = rows::one(connection, RECORD, keys, record)?;
+    if found
+        .as_ref()
+        .is_some_and(|old| !old.value.status.is_over())
+    {
+        return Err(Error::invalid("status", expected).into());
+    }
+    Ok(found)
 }
 
 pub(crate) fn dismiss(tx: &mut Tx<'_>, bot: BotId, id: DeliveryId) -> Done<Option<DeliveryRecord>> {
-    let keys = [id.to_bytes(), bot.to_bytes()];
-    let Some(old) = rows::one(tx.connection, RECORD, keys, record)? else {
+    const EXPECTED: &str =
+        "expected a delivery that is dead or uncertain; this one needs nobody's look";
+    let Some(old) = over(tx.connection, bot, id, EXPECTED)? else {
         return Ok(None);
     };
-    if !is_over(old.value.status) {
-        return Err(Error::invalid(
-            "status",
-            "expected a delivery that is dead or uncertain; this one needs nobody's look",
-        )
-        .into());
-    }
     if old.value.status == DeliveryRecordStatus::Dismissed {
         return Ok(Some(old.value));
     }

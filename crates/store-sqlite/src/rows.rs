@@ -78,8 +78,6 @@ pub(crate) fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r 
 }
 
 const BOT: &str = "SELECT id FROM bot WHERE public = ?1";
-const INTEGRATION: &str = "SELECT i.id FROM integration i JOIN bot b ON b.id = i.bot
-    WHERE i.public = ?1 AND b.public = ?2";
 const HOME: &str = "SELECT b.id, i.id, i.alias FROM integration i JOIN bot b ON b.id = i.bot
     WHERE i.public = ?1 AND b.public = ?2";
 
@@ -99,7 +97,7 @@ pub(crate) fn integration(
     bot: BotId,
     id: IntegrationId,
 ) -> Done<Option<i64>> {
-    value(connection, INTEGRATION, [id.to_bytes(), bot.to_bytes()])
+    Ok(home(connection, bot, id)?.map(|home| home.integration.id))
 }
 
 /// A bot and one of its integrations: what conversations and users belong to, and show.

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Deserialize;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use switchboard_model::{Error, TagPatch, Tags};
-use switchboard_store::{parts_of, parts_of_tag};
+use switchboard_store::parts_of_tag;
 
 use crate::failure::{Done, Failure};
 
@@ -181,11 +181,17 @@ impl TagIndex {
 
     /// What the index says of an item with these tags.
     pub(crate) fn pairs(self, tags: &Tags) -> BTreeSet<i64> {
-        let mut pairs = digest_set(tags);
-        if self.by_parts {
-            pairs.extend(parts_of(tags).map(|(name, value)| digest(name, value)));
-        }
-        pairs
+        tags.iter()
+            .flat_map(|(name, value)| self.pairs_of(name, value))
+            .collect()
+    }
+
+    /// The same of one tag.
+    fn pairs_of<'t>(self, name: &'t str, value: &'t str) -> impl Iterator<Item = i64> + use<'t> {
+        let parts = self.by_parts.then(|| parts_of_tag(name, value));
+        std::iter::once((name, value))
+            .chain(parts.into_iter().flatten())
+            .map(|(name, value)| digest(name, value))
     }
 
     /// Adds the tags of a new item.
@@ -216,11 +222,10 @@ impl TagIndex {
     /// The same of tags as they are stored, of which none is made: what enters the index together is
     /// read again.
     pub(crate) fn entries_of_text(self, scope: i64, item: i64, tags: &str) -> Done<Vec<Entry>> {
-        let mut pairs = Pairs::new(self.by_parts);
-        serde_json::Deserializer::from_str(tags)
-            .deserialize_map(&mut pairs)
+        let pairs = serde_json::Deserializer::from_str(tags)
+            .deserialize_map(self)
             .map_err(Failure::damage)?;
-        let pairs = pairs.found.into_iter();
+        let pairs = pairs.into_iter();
         Ok(pairs.map(|pair| [scope, pair, item]).collect())
     }
 
@@ -238,38 +243,20 @@ impl TagIndex {
     }
 }
 
-/// Reads the digests of stored tags.
-struct Pairs {
-    found: Vec<i64>,
-    by_parts: bool,
-}
-
-impl Pairs {
-    const fn new(by_parts: bool) -> Self {
-        Self {
-            found: Vec::new(),
-            by_parts,
-        }
-    }
-}
-
-impl<'t> Visitor<'t> for &mut Pairs {
-    type Value = ();
+/// Reads what the index says of an item from its stored tags.
+impl<'t> Visitor<'t> for TagIndex {
+    type Value = Vec<i64>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("tags")
     }
 
-    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Vec<i64>, A::Error> {
+        let mut pairs = Vec::new();
         while let Some((Text(name), Text(value))) = map.next_entry()? {
-            self.found.push(digest(&name, &value));
-            if self.by_parts {
-                let parts = parts_of_tag(&name, &value);
-                self.found
-                    .extend(parts.map(|(name, part)| digest(name, part)));
-            }
+            pairs.extend(self.pairs_of(&name, &value));
         }
-        Ok(())
+        Ok(pairs)
     }
 }
 

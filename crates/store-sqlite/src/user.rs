@@ -64,7 +64,7 @@ impl Scope {
     }
 
     /// Users of a bot that no integration brought.
-    const fn of_bot(id: i64, bot: BotId) -> Self {
+    pub(crate) const fn of_bot(id: i64, bot: BotId) -> Self {
         Self {
             bot: Numbered { id, value: bot },
             integration: None,
@@ -182,26 +182,26 @@ fn candidate(
 }
 
 /// Makes a user.
-pub(crate) fn insert(connection: &Connection, bot: i64, user: &NewUser) -> Done<Numbered<User>> {
-    let integration = match user.integration {
-        Some(id) => Some(rows::known_integration(connection, user.bot, id)?),
-        None => None,
-    };
+pub(crate) fn insert(
+    connection: &Connection,
+    scope: Scope,
+    user: &NewUser,
+) -> Done<Numbered<User>> {
     let tags = user.tags.kept();
     let id = rows::insert(
         connection,
         INSERT,
         params![
             user.id.to_bytes(),
-            bot,
-            integration,
+            scope.bot.id,
+            scope.integration.map(|integration| integration.id),
             tags::to_text(&tags)?,
             user.name,
             user.picture_url,
             user.now.as_millis()
         ],
     )?;
-    USERS.add(connection, bot, id, &tags)?;
+    USERS.add(connection, scope.bot.id, id, &tags)?;
     by_number(connection, id)?.ok_or_else(|| rows::gone("a new user"))
 }
 
@@ -347,7 +347,7 @@ pub(crate) fn find_or_make(
     let scope = known_scope(tx.connection, new)?;
     let identity = &command.identity;
     let Some(found) = find(tx.connection, scope, identity)? else {
-        return Ok((insert(tx.connection, scope.bot.id, new)?, true));
+        return Ok((insert(tx.connection, scope, new)?, true));
     };
     let told = Told {
         identity,
@@ -475,8 +475,8 @@ impl UserStore for SqliteStore {
 
     async fn create_user(&self, user: NewUser) -> Result<User> {
         self.write(move |tx| {
-            let bot = rows::known_bot(tx.connection, user.bot)?;
-            Ok(insert(tx.connection, bot, &user)?.value)
+            let scope = known_scope(tx.connection, &user)?;
+            Ok(insert(tx.connection, scope, &user)?.value)
         })
         .await
     }

@@ -273,6 +273,13 @@ pub enum DeliveryRecordStatus {
     Dismissed,
 }
 
+impl DeliveryRecordStatus {
+    /// Whether nobody tries it any more, though it did not surely arrive.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Dead | Self::Uncertain | Self::Dismissed)
+    }
+}
+
 /// Keeps the outbox.
 #[async_trait]
 pub trait DeliveryStore {

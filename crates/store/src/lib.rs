@@ -87,12 +87,19 @@ pub struct Once {
 }
 
 impl Once {
-    /// Its first bytes as they are stored: of what is numbered, the leading 48 bits of the number.
-    pub fn place(self) -> Option<[u8; 6]> {
-        let number = self.number?;
+    /// How it is stored, by the digest of its key within the integration: what is numbered has the
+    /// leading 48 bits of the number before it.
+    pub fn stored(self, digest: [u8; 16]) -> [u8; 16] {
+        let Some(number) = self.number else {
+            return digest;
+        };
         let beyond = (u64::BITS - number.leading_zeros()).saturating_sub(48);
         let [_, _, place @ ..] = (number >> beyond).to_be_bytes();
-        Some(place)
+        let mut stored = [0; 16];
+        let (first, rest) = stored.split_at_mut(place.len());
+        first.copy_from_slice(&place);
+        rest.copy_from_slice(&digest[..rest.len()]);
+        stored
     }
 }
 

@@ -140,20 +140,19 @@ impl Disk {
     }
 
     fn settle(&self, commit: Commit, synced: Result<(), Error>) {
+        if synced.is_ok() {
+            // First, so that who is answered and reads need not wait.
+            self.shared.durable.synced(commit.number);
+        }
         let changes = match commit.outcome.and_then(|changes| synced.map(|()| changes)) {
             Ok(changes) => changes,
             Err(error) => {
-                if !self.shared.is_poisoned() {
-                    self.shared.durable.synced(commit.number);
-                }
                 for job in commit.jobs {
                     job.answer(Err(error.clone()));
                 }
                 return;
             }
         };
-        // First, so that who is answered and reads need not wait.
-        self.shared.durable.synced(commit.number);
         self.shared.count(commit.jobs.len());
         let many = commit.jobs.len() > 1;
         let answers = Answers {
